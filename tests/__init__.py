@@ -1,0 +1,1 @@
+"""The tests, and what they share: `tests.postgres` (a real server), `tests.data` (real input)."""

