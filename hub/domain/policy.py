@@ -1,0 +1,211 @@
+"""Who may see what, decided by the site's Cedar policies; nothing here knows a rule.
+
+* Default deny: where no policy permits, the answer is no. A refusal wins over any permission.
+* An evaluation error refuses. (Cedar by itself skips a `forbid` that fails and goes on to allow.)
+* A delay is asked for as an action of its own (`readAfter24h`); the soonest that is allowed counts.
+* Every decision names the policies that made it, with their reasons.
+
+A bundle is immutable. `digest` names it: equal digests, equal decisions.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import cedarpy
+
+from hub.domain.label import Label
+from hub.domain.member import Member, Principal
+from hub.domain.policy_check import POLICY_SUFFIX, SCHEMA_FILE, SourcePolicy, check_source
+from hub.domain.policy_entities import LabelSet, collection_entities, uid
+from hub.domain.policy_probe import NearMiss, Probe, policy_set
+from hub.domain.taxii import Collection
+from hub.errors import ConfigError
+
+HOUR_S = 3_600
+READ = "read"
+DELAYS_S: Mapping[str, int] = MappingProxyType(
+    {READ: 0, "readAfter6h": 6 * HOUR_S, "readAfter24h": 24 * HOUR_S, "readAfter72h": 72 * HOUR_S}
+)  # soonest first
+COLLECTION_ACTIONS = ("seeCollection", "readCollection", "writeCollection", "deleteFromCollection")
+NO_POLICY = "No policy permits it."
+FAILED = "A policy could not be evaluated, so it is refused."
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A policy that made a decision. `reason` is fit to show to the member concerned."""
+
+    id: str
+    effect: str  # "permit" or "forbid"
+    reason: str
+    source: str  # "tlp.cedar:12"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An answer with the policies that made it."""
+
+    allowed: bool
+    delay_s: int = 0  # where allowed: how long after its date; 0 is at once
+    rules: tuple[Rule, ...] = ()  # the permits where allowed, the refusals where denied; empty: no policy permits it
+    errors: tuple[str, ...] = ()  # evaluation errors, each of which refuses; for the log, not for the member
+    nearest: tuple[NearMiss, ...] = ()  # where explained and no policy permits it: the permits that came nearest
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, in sentences fit to show; never empty."""
+        if self.errors:
+            return (FAILED,)
+        return tuple(rule.reason for rule in self.rules) or (NO_POLICY,)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDecision:
+    """What a principal may do with a collection; each answer has its own reasons."""
+
+    see: Decision  # whether the collection exists for it at all
+    read: Decision
+    write: Decision
+    delete: Decision
+
+    @property
+    def can_see(self) -> bool:
+        """Whether the collection shows up for the principal."""
+        return self.see.allowed
+
+    @property
+    def can_read(self) -> bool:
+        """TAXII 2.1 §5.2.1 `can_read`; what is in it is decided label by label."""
+        return self.read.allowed
+
+    @property
+    def can_write(self) -> bool:
+        """TAXII 2.1 §5.2.1 `can_write`."""
+        return self.write.allowed
+
+    @property
+    def can_delete(self) -> bool:
+        """Whether the principal may delete from the collection what is its own."""
+        return self.delete.allowed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolicyBundle:
+    """A site's policies, parsed once. Made by `load` or `from_files`."""
+
+    digest: str  # SHA-256 over names and contents of the files, in hex
+    files: Mapping[str, bytes]  # what `from_files` was given
+    rules: Mapping[str, Rule]  # by id, in the order of the files
+    _schema: cedarpy.Schema
+    _policy_set: cedarpy.PolicySet
+    _delayed: tuple[str, ...]  # the delayed actions that some permit may allow, soonest first
+    _probe: Probe
+
+    @classmethod
+    def load(cls, directory: Path) -> "PolicyBundle":
+        """Return the checked bundle in a directory; files other than the schema and `*.cedar` are not part of it.
+
+        Raises:
+            ConfigError: no such directory, or a fault in a file (see `check_source`).
+        """
+        if not directory.is_dir():
+            raise ConfigError(f"{directory}: there is no such directory of policies")
+        paths = [path for path in directory.iterdir() if path.name == SCHEMA_FILE or path.suffix == POLICY_SUFFIX]
+        return cls.from_files({path.name: path.read_bytes() for path in paths})
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> "PolicyBundle":
+        """Return the checked bundle with these contents by file name.
+
+        Raises:
+            ConfigError: a fault in a file (see `check_source`).
+        """
+        source = check_source(files)
+        return cls(
+            digest=_digest(files),
+            files=MappingProxyType(dict(files)),
+            rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
+            _schema=source.schema,
+            _policy_set=policy_set({p.id: p.parsed for p in source.policies}),
+            _delayed=tuple(action for action in DELAYS_S if action != READ and _may_permit(source.policies, action)),
+            _probe=Probe(source.policies, source.schema),
+        )
+
+    def decide_label(self, member: Member, label: Label, collection: Collection) -> Decision:
+        """Return whether, and how much later, `member` may see what is labelled so in `collection`."""
+        return self.decide_labels(member, [(label, collection)])[0]
+
+    def decide_labels(self, member: Member, labels: LabelSet | Sequence[tuple[Label, Collection]]) -> list[Decision]:
+        """Return a decision for each label, in order. For many members make the `LabelSet` once: the rest is a third of the cost."""
+        label_set = labels if isinstance(labels, LabelSet) else LabelSet.of(labels)
+        entities = label_set.with_member(member)
+        decisions = self._ask([_label_request(member, READ, index) for index in range(len(label_set.pairs))], entities)
+        for action in self._delayed:
+            denied = [index for index, decision in enumerate(decisions) if not decision.allowed and not decision.errors]
+            answers = self._ask([_label_request(member, action, index) for index in denied], entities)
+            for index, answer in zip(denied, answers, strict=True):
+                if answer.allowed or answer.errors:
+                    decisions[index] = replace(answer, delay_s=DELAYS_S[action] if answer.allowed else 0)
+        return decisions
+
+    def explain_label(self, member: Member, label: Label, collection: Collection) -> Decision:
+        """Return `decide_label`'s decision; where no policy permits, with the permits that came nearest and what they missed."""
+        decision = self.decide_label(member, label, collection)
+        if decision.allowed or decision.rules or decision.errors:
+            return decision
+        entities = LabelSet.of([(label, collection)]).with_member(member)
+        return replace(decision, nearest=self._probe.nearest(_label_request(member, READ, 0), entities))
+
+    def decide_collection(self, principal: Principal, collection: Collection) -> CollectionDecision:
+        """Return what `principal` may do with `collection`."""
+        entities = collection_entities(collection, principal.member)
+        requests = [_collection_request(principal, action, collection) for action in COLLECTION_ACTIONS]
+        see, read, write, delete = self._ask(requests, entities)
+        return CollectionDecision(see, read, write, delete)
+
+    def _ask(self, requests: list[dict[str, Any]], entities: cedarpy.Entities) -> list[Decision]:
+        return [self._decision(result) for result in cedarpy.is_authorized_batch(requests, self._policy_set, entities, self._schema)]
+
+    def _decision(self, result: cedarpy.AuthzResult) -> Decision:
+        errors = tuple(result.diagnostics.errors)
+        if errors or result.decision is cedarpy.Decision.NoDecision:
+            return Decision(allowed=False, errors=errors or ("the request could not be evaluated",))
+        rules = (self.rules[policy_id] for policy_id in sorted(result.diagnostics.reasons))
+        return Decision(allowed=result.allowed, rules=tuple(rules))
+
+
+def _label_request(member: Member, action: str, index: int) -> dict[str, Any]:
+    return {"principal": uid("Member", member.id), "action": uid("Action", action), "resource": uid("Label", str(index))}
+
+
+def _collection_request(principal: Principal, action: str, collection: Collection) -> dict[str, Any]:
+    member = principal.member
+    return {
+        "principal": uid("Member", member.id) if member is not None else uid("Administrator", principal.credential),
+        "action": uid("Action", action),
+        "resource": uid("Collection", collection.id),
+        "context": {"role": {"__entity": uid("Role", principal.role)}},
+    }
+
+
+def _may_permit(policies: Sequence[SourcePolicy], action: str) -> bool:
+    """Whether a permit is not plainly about other actions: so that a bundle without delays is never asked for one."""
+    return any(policy.effect == "permit" and _may_concern(policy.parsed["action"], action) for policy in policies)
+
+
+def _may_concern(scope: Mapping[str, Any], action: str) -> bool:
+    named = {entity["id"] for entity in scope.get("entities", [scope["entity"]] if "entity" in scope else [])}
+    groups = named - set(DELAYS_S) - set(COLLECTION_ACTIONS)  # an action group may hold any action
+    return not named or action in named or bool(groups)
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{len(files[name])}\0".encode())
+        digest.update(files[name])
+    return digest.hexdigest()
