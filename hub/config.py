@@ -1,0 +1,204 @@
+"""Settings: the only reader of the environment and of the TOML file.
+
+Every setting has a default that is safe on a laptop. A value comes from, strongest first: an argument of the command, the
+environment (`HUB_` and the name in capitals), the TOML file (`--config`, or `HUB_CONFIG`), the default below.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+from hub.errors import ConfigError
+
+MIB = 1024 * 1024
+
+
+def _setting(default: Any, doc: str, *, secret: bool = False, least: int | None = None) -> Any:
+    metadata = {"doc": doc, "secret": secret, "least": least}
+    if isinstance(default, tuple):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings of one process. Times end in their unit, limits in `_max`."""
+
+    database_url: str = _setting("sqlite:///fusion-hub.sqlite3", "sqlite:///PATH (one process) or postgresql://… (any number)")
+    listen_host: str = _setting("127.0.0.1", "address to listen on")
+    listen_port: int = _setting(8460, "port to listen on; 0 takes a free one", least=0)
+    public_url: str | None = _setting(None, "https address that members use; discovery then names absolute API Roots")
+    workers: int = _setting(1, "processes that serve; more than one needs PostgreSQL", least=1)
+    secret_key_file: Path | None = _setting(
+        None, "file with the key under which token secrets are hashed (32 bytes or more); unset: one kept in the database"
+    )
+    title: str = _setting("Fusion Hub", "title of the server in TAXII discovery")
+    description: str | None = _setting(None, "description in TAXII discovery")
+    contact: str | None = _setting(None, "contact in TAXII discovery and in the API description")
+
+    body_bytes_max: int = _setting(10 * MIB, "largest request body after decompression; TAXII max_content_length", least=1024)
+    envelope_objects_max: int = _setting(100_000, "objects in one push", least=1)
+    object_bytes_max: int = _setting(1 * MIB, "one STIX object", least=1024)
+    push_inline_objects_max: int = _setting(2_000, "a push of more objects is answered `pending` and finished in the background", least=0)
+    push_chunk_objects: int = _setting(500, "objects that one transaction of a push appends", least=1)
+    page_objects_default: int = _setting(1_000, "objects in a page for which the client names no limit", least=1)
+    page_objects_max: int = _setting(5_000, "objects in a page at most", least=1)
+    page_bytes_max: int = _setting(16 * MIB, "bytes of objects in a page at most; a page holds one object at least", least=1024)
+    match_values_max: int = _setting(500, "values in one match[…] filter", least=1)
+    request_line_bytes_max: int = _setting(65_536, "request line and each header", least=4096)
+    headers_timeout_s: int = _setting(15, "a request's line and headers arrive within this, from the connection's first byte", least=1)
+    body_timeout_s: int = _setting(60, "a request's body arrives within this", least=1)
+    keepalive_s: int = _setting(75, "an idle connection is closed after this", least=1)
+    connections_max: int = _setting(10_000, "open connections per process; more wait to be accepted", least=1)
+    drain_s: int = _setting(30, "time to finish requests after SIGTERM", least=0)
+    modified_ahead_s: int = _setting(86_400, "an object whose `modified` lies further in the future is refused", least=0)
+    status_keep_h: int = _setting(72, "a status resource is kept for this after processing ended", least=24)
+
+    requests_per_min: int = _setting(1_200, "requests a minute and credential, with bursts of a quarter of it; 0: no limit", least=0)
+    objects_per_min: int = _setting(0, "objects pushed a minute and credential; 0: no limit", least=0)
+    login_failures_max: int = _setting(10, "failed log-ins for an account or address within 15 minutes before it has to wait", least=1)
+
+    tls_cert_file: Path | None = _setting(None, "certificate chain; set with tls_key_file to serve HTTPS directly")
+    tls_key_file: Path | None = _setting(None, "private key of tls_cert_file")
+    tls_client_ca_file: Path | None = _setting(None, "authorities whose client certificates are accepted on direct HTTPS")
+    proxy_addresses: tuple[str, ...] = _setting((), "addresses or networks of reverse proxies whose headers are believed")
+    proxy_certificate_header: str = _setting(
+        "X-Client-Certificate", "header in which a proxy passes the verified client certificate (PEM, URL-escaped)"
+    )
+    metrics_addresses: tuple[str, ...] = _setting(("127.0.0.0/8", "::1/128"), "addresses or networks that may read /metrics")
+
+    log_level: str = _setting("info", "debug, info, warning or error")
+    connectors: tuple[str, ...] = _setting((), "connectors to load, by name of their entry point")
+    connector_settings: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict, metadata={"doc": "one table [connector.NAME] for each connector", "secret": False, "least": None}
+    )
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database is used."""
+        return self.database_url.startswith("sqlite:")
+
+    def described(self) -> dict[str, object]:
+        """Return every setting for people and logs, passwords cut out."""
+        shown: dict[str, object] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            shown[f.name] = _without_password(value) if f.name == "database_url" else str(value) if isinstance(value, Path) else value
+        shown["connector_settings"] = sorted(self.connector_settings)
+        return shown
+
+
+def load_config(path: Path | None = None, environ: Mapping[str, str] | None = None, **overrides: object) -> Config:
+    """Read the settings and check them.
+
+    Args:
+        path: a TOML file; None takes `HUB_CONFIG`, or no file.
+        environ: the environment; None takes the process's.
+        overrides: settings given on the command line; None values are left out.
+    Raises:
+        ConfigError: an unknown setting, a value of the wrong kind or out of range, or settings that contradict each other.
+    """
+    environ = os.environ if environ is None else environ
+    if path is None and environ.get("HUB_CONFIG"):
+        path = Path(environ["HUB_CONFIG"])
+    values: dict[str, Any] = _from_file(path) if path else {}
+    hints = get_type_hints(Config)
+    known = {f.name: f for f in fields(Config)}
+    for name in known.keys() - {"connector_settings"}:
+        if f"HUB_{name.upper()}" in environ:
+            values[name] = _from_text(name, environ[f"HUB_{name.upper()}"], hints[name])
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    for name, value in values.items():
+        values[name] = _checked(name, value, hints[name], known[name].metadata["least"])
+    config = Config(**values)
+    _check_together(config)
+    return config
+
+
+def defaults() -> dict[str, object]:
+    """Return each setting's default, for the documents."""
+    return {f.name: f.default if f.default is not MISSING else f.default_factory() for f in fields(Config)}  # type: ignore[misc]
+
+
+def documented() -> dict[str, str]:
+    """Return each setting's one-line description."""
+    return {f.name: f.metadata["doc"] for f in fields(Config)}
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ConfigError(f"cannot read the settings file {path}: {e.strerror}") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path} is not TOML: {e}") from e
+    connectors = table.pop("connector", {})
+    unknown = sorted(table.keys() - {f.name for f in fields(Config)})
+    if unknown:
+        raise ConfigError(f"{path}: no such setting: {', '.join(unknown)}; deploy/hub.example.toml lists all settings")
+    if not isinstance(connectors, dict) or not all(isinstance(v, dict) for v in connectors.values()):
+        raise ConfigError(f"{path}: write the settings of a connector as a table [connector.NAME]")
+    return {**table, "connector_settings": connectors} if connectors else table
+
+
+def _from_text(name: str, text: str, hint: Any) -> Any:
+    if get_origin(hint) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if hint is int:
+        try:
+            return int(text)
+        except ValueError as e:
+            raise ConfigError(f"HUB_{name.upper()}: a whole number is needed, not {text!r}") from e
+    return text or None if NoneType in get_args(hint) else text
+
+
+def _checked(name: str, value: Any, hint: Any, least: int | None) -> Any:
+    if name == "connector_settings":
+        return value
+    if get_origin(hint) is tuple:
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
+            raise ConfigError(f"{name}: a list of texts is needed")
+        return tuple(value)
+    if hint is int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ConfigError(f"{name}: a whole number is needed, not {value!r}")
+        if least is not None and value < least:
+            raise ConfigError(f"{name}: {value} is too small; {least} is the least")
+        return value
+    if Path in get_args(hint):
+        return Path(value) if value is not None else None
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{name}: a text is needed, not {value!r}")
+    return value
+
+
+def _check_together(config: Config) -> None:
+    scheme = config.database_url.partition(":")[0]
+    if scheme not in ("sqlite", "postgresql"):
+        raise ConfigError("database_url: write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+    if config.is_sqlite and config.workers > 1:
+        raise ConfigError("workers: SQLite serves one process; set database_url to PostgreSQL for more, or workers to 1")
+    if config.public_url is not None:
+        url = urlsplit(config.public_url)
+        if url.scheme not in ("https", "http") or not url.netloc or url.query or url.fragment:
+            raise ConfigError("public_url: write the address that members use, such as https://hub.example.org")
+    if (config.tls_cert_file is None) != (config.tls_key_file is None):
+        raise ConfigError("tls_cert_file and tls_key_file: set both or none")
+    if config.tls_client_ca_file is not None and config.tls_cert_file is None:
+        raise ConfigError("tls_client_ca_file: needs tls_cert_file; behind a proxy set proxy_addresses instead")
+    if config.log_level not in ("debug", "info", "warning", "error"):
+        raise ConfigError("log_level: debug, info, warning or error")
+    if config.page_objects_default > config.page_objects_max:
+        raise ConfigError("page_objects_default: not above page_objects_max")
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@", 1)

@@ -1,0 +1,1 @@
+"""The hub's rules as pure functions and values: no I/O, no clock, no SQL, no HTTP."""

@@ -1,0 +1,94 @@
+"""Labels: everything about a version that policy may look at.
+
+Versions with equal labels share one row, so policy is asked once per (member, label), never per object.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hub.domain.ids import CollectionId, GroupId, MemberId
+from hub.domain.member import MemberKind
+
+
+class Tlp(StrEnum):
+    """Traffic Light Protocol 2.0 (FIRST, August 2022), from the widest to the narrowest."""
+
+    CLEAR = "clear"
+    GREEN = "green"
+    AMBER = "amber"
+    AMBER_STRICT = "amber+strict"
+    RED = "red"
+
+    @property
+    def rank(self) -> int:
+        """0 for CLEAR to 4 for RED."""
+        return list(Tlp).index(self)
+
+
+class Severity(StrEnum):
+    """How urgent the content is; `imminent` is what the safety floor looks at."""
+
+    ROUTINE = "routine"
+    IMMINENT = "imminent"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What policy may look at, for the versions of one collection. Equal labels are one row of the store.
+
+    A version that is older than one with another label is *narrowed*: it may be seen only by who may see both. The store keeps
+    that as a row of its own whose parts are the plain labels; policy is asked about the parts only.
+    """
+
+    collection: CollectionId
+    tlp: Tlp
+    producer_kind: MemberKind
+    groups: frozenset[GroupId] = frozenset()  # only members of all of these; empty: no sharing group
+    recipients: frozenset[MemberId] = frozenset()  # TLP:RED is for these only
+    sectors: frozenset[str] = frozenset()  # the sectors that it concerns; empty: all
+    topic: str = "threat"  # "threat", "ip-protection", "vulnerability", ... open vocabulary
+    severity: Severity = Severity.ROUTINE
+    producer: MemberId | None = None  # set only where the audience would otherwise leave out the producer itself
+    unresolved: bool = False  # carries a marking definition that the hub does not know
+
+    def canonical(self) -> str:
+        """Return the label as JSON with sorted keys: equal labels give equal text."""
+        return json.dumps(
+            {
+                "collection": self.collection,
+                "groups": sorted(self.groups),
+                "producer": self.producer,
+                "producer_kind": self.producer_kind,
+                "recipients": sorted(self.recipients),
+                "sectors": sorted(self.sectors),
+                "severity": self.severity,
+                "tlp": self.tlp,
+                "topic": self.topic,
+                "unresolved": self.unresolved,
+            },
+            sort_keys=True,
+            separators=(",", ":"),
+        )
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of `canonical()`."""
+        return hashlib.sha256(self.canonical().encode()).digest()
+
+    @classmethod
+    def from_canonical(cls, text: str) -> "Label":
+        """Return the label that `canonical()` wrote."""
+        d = json.loads(text)
+        return cls(
+            collection=d["collection"],
+            tlp=Tlp(d["tlp"]),
+            producer_kind=MemberKind(d["producer_kind"]),
+            groups=frozenset(d["groups"]),
+            recipients=frozenset(d["recipients"]),
+            sectors=frozenset(d["sectors"]),
+            topic=d["topic"],
+            severity=Severity(d["severity"]),
+            producer=d["producer"],
+            unresolved=d["unresolved"],
+        )
