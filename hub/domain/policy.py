@@ -9,28 +9,31 @@ A bundle is immutable. `digest` names it: equal digests, equal decisions.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import cedarpy
 
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal
 from hub.domain.policy_check import POLICY_SUFFIX, SCHEMA_FILE, SourcePolicy, check_source
-from hub.domain.policy_entities import LabelSet, collection_entities, uid
+from hub.domain.policy_entities import (
+    COLLECTION_ACTIONS,
+    DELAYS_S,
+    READ,
+    LabelSet,
+    Request,
+    collection_entities,
+    collection_request,
+    label_request,
+)
 from hub.domain.policy_probe import NearMiss, Probe, policy_set
+from hub.domain.policy_vocabulary import refuse_unfit
 from hub.domain.taxii import Collection
 from hub.errors import ConfigError
 
-HOUR_S = 3_600
-READ = "read"
-DELAYS_S: Mapping[str, int] = MappingProxyType(
-    {READ: 0, "readAfter6h": 6 * HOUR_S, "readAfter24h": 24 * HOUR_S, "readAfter72h": 72 * HOUR_S}
-)  # soonest first
-COLLECTION_ACTIONS = ("seeCollection", "readCollection", "writeCollection", "deleteFromCollection")
 NO_POLICY = "No policy permits it."
 FAILED = "A policy could not be evaluated, so it is refused."
 
@@ -101,9 +104,17 @@ class PolicyBundle:
     files: Mapping[str, bytes]  # what `from_files` was given
     rules: Mapping[str, Rule]  # by id, in the order of the files
     _schema: cedarpy.Schema
-    _policy_set: cedarpy.PolicySet
+    _label_policies: cedarpy.PolicySet
+    _collection_policies: cedarpy.PolicySet
     _delayed: tuple[str, ...]  # the delayed actions that some permit may allow, soonest first
     _probe: Probe
+
+    @staticmethod
+    def shipped_directory() -> Path:
+        """Return where the policies lie that come with the hub: inside the installed package, or beside it in a checkout."""
+        package = Path(__file__).resolve().parent.parent
+        installed = package / "_policies"
+        return installed if installed.is_dir() else package.parent / "policies"
 
     @classmethod
     def load(cls, directory: Path) -> "PolicyBundle":
@@ -125,14 +136,17 @@ class PolicyBundle:
             ConfigError: a fault in a file (see `check_source`).
         """
         source = check_source(files)
+        refuse_unfit(source.schema, files[SCHEMA_FILE].decode())
+        permits = [policy for policy in source.policies if policy.effect == "permit"]
         return cls(
             digest=_digest(files),
             files=MappingProxyType(dict(files)),
             rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
             _schema=source.schema,
-            _policy_set=policy_set({p.id: p.parsed for p in source.policies}),
-            _delayed=tuple(action for action in DELAYS_S if action != READ and _may_permit(source.policies, action)),
-            _probe=Probe(source.policies, source.schema),
+            _label_policies=policy_set({p.id: p.parsed for p in source.policies if _may_concern(p, DELAYS_S)}),
+            _collection_policies=policy_set({p.id: p.parsed for p in source.policies if _may_concern(p, COLLECTION_ACTIONS)}),
+            _delayed=tuple(action for action in DELAYS_S if action != READ and any(_may_concern(p, [action]) for p in permits)),
+            _probe=Probe(permits, source.schema),
         )
 
     def decide_label(self, member: Member, label: Label, collection: Collection) -> Decision:
@@ -143,10 +157,10 @@ class PolicyBundle:
         """Return a decision for each label, in order. For many members make the `LabelSet` once: the rest is a third of the cost."""
         label_set = labels if isinstance(labels, LabelSet) else LabelSet.of(labels)
         entities = label_set.with_member(member)
-        decisions = self._ask([_label_request(member, READ, index) for index in range(len(label_set.pairs))], entities)
+        decisions = self._ask(self._label_policies, [label_request(member, READ, index) for index in range(len(label_set.pairs))], entities)
         for action in self._delayed:
             denied = [index for index, decision in enumerate(decisions) if not decision.allowed and not decision.errors]
-            answers = self._ask([_label_request(member, action, index) for index in denied], entities)
+            answers = self._ask(self._label_policies, [label_request(member, action, index) for index in denied], entities)
             for index, answer in zip(denied, answers, strict=True):
                 if answer.allowed or answer.errors:
                     decisions[index] = replace(answer, delay_s=DELAYS_S[action] if answer.allowed else 0)
@@ -158,17 +172,17 @@ class PolicyBundle:
         if decision.allowed or decision.rules or decision.errors:
             return decision
         entities = LabelSet.of([(label, collection)]).with_member(member)
-        return replace(decision, nearest=self._probe.nearest(_label_request(member, READ, 0), entities))
+        return replace(decision, nearest=self._probe.nearest(label_request(member, READ, 0), entities))
 
     def decide_collection(self, principal: Principal, collection: Collection) -> CollectionDecision:
         """Return what `principal` may do with `collection`."""
         entities = collection_entities(collection, principal.member)
-        requests = [_collection_request(principal, action, collection) for action in COLLECTION_ACTIONS]
-        see, read, write, delete = self._ask(requests, entities)
+        requests = [collection_request(principal, action, collection) for action in COLLECTION_ACTIONS]
+        see, read, write, delete = self._ask(self._collection_policies, requests, entities)
         return CollectionDecision(see, read, write, delete)
 
-    def _ask(self, requests: list[dict[str, Any]], entities: cedarpy.Entities) -> list[Decision]:
-        return [self._decision(result) for result in cedarpy.is_authorized_batch(requests, self._policy_set, entities, self._schema)]
+    def _ask(self, policies: cedarpy.PolicySet, requests: list[Request], entities: cedarpy.Entities) -> list[Decision]:
+        return [self._decision(result) for result in cedarpy.is_authorized_batch(requests, policies, entities, self._schema)]
 
     def _decision(self, result: cedarpy.AuthzResult) -> Decision:
         errors = tuple(result.diagnostics.errors)
@@ -178,29 +192,12 @@ class PolicyBundle:
         return Decision(allowed=result.allowed, rules=tuple(rules))
 
 
-def _label_request(member: Member, action: str, index: int) -> dict[str, Any]:
-    return {"principal": uid("Member", member.id), "action": uid("Action", action), "resource": uid("Label", str(index))}
-
-
-def _collection_request(principal: Principal, action: str, collection: Collection) -> dict[str, Any]:
-    member = principal.member
-    return {
-        "principal": uid("Member", member.id) if member is not None else uid("Administrator", principal.credential),
-        "action": uid("Action", action),
-        "resource": uid("Collection", collection.id),
-        "context": {"role": {"__entity": uid("Role", principal.role)}},
-    }
-
-
-def _may_permit(policies: Sequence[SourcePolicy], action: str) -> bool:
-    """Whether a permit is not plainly about other actions: so that a bundle without delays is never asked for one."""
-    return any(policy.effect == "permit" and _may_concern(policy.parsed["action"], action) for policy in policies)
-
-
-def _may_concern(scope: Mapping[str, Any], action: str) -> bool:
+def _may_concern(policy: SourcePolicy, actions: Iterable[str]) -> bool:
+    """Whether a policy is not plainly about other actions, so that what is asked most is not put to policies that cannot answer."""
+    scope = policy.parsed["action"]
     named = {entity["id"] for entity in scope.get("entities", [scope["entity"]] if "entity" in scope else [])}
     groups = named - set(DELAYS_S) - set(COLLECTION_ACTIONS)  # an action group may hold any action
-    return not named or action in named or bool(groups)
+    return not named or bool(groups) or not named.isdisjoint(actions)
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

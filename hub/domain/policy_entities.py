@@ -1,20 +1,32 @@
-"""Members, labels and collections in Cedar's terms (its JSON entities format); `policies/schema.cedarschema` declares the same names.
+"""What is asked of Cedar, in its terms: requests and entities. `policies/schema.cedarschema` declares the same names.
 
 A right is given to an *audience*: one of the groupings that a `Grantee` can name. A member's parents are all the audiences that it is in.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import cedarpy
 
 from hub.domain.label import Label
-from hub.domain.member import Member
+from hub.domain.member import Member, Principal
 from hub.domain.taxii import Collection, Grantee, GranteeKind
 
+HOUR_S = 3_600
+READ = "read"
+DELAYS_S: Mapping[str, int] = MappingProxyType(
+    {READ: 0, "readAfter6h": 6 * HOUR_S, "readAfter24h": 24 * HOUR_S, "readAfter72h": 72 * HOUR_S}
+)  # the actions on a label and how much later each lets it be seen, soonest first
+COLLECTION_ACTIONS = ("seeCollection", "readCollection", "writeCollection", "deleteFromCollection")
+
 Uid = dict[str, str]
+Request = dict[str, Any]
+Entity = dict[str, Any]
+
+_EVERYONE = Grantee(GranteeKind.EVERYONE)
 
 
 def uid(entity_type: str, entity_id: str) -> Uid:
@@ -36,8 +48,8 @@ class LabelSet:
     def of(cls, pairs: Sequence[tuple[Label, Collection]]) -> "LabelSet":
         """Make `pairs` ready. Two collections with one id must be equal."""
         collections = {collection for _, collection in pairs}
-        entities = [_collection_entity(collection) for collection in collections]
-        entities += [_label_entity(str(index), label, collection) for index, (label, collection) in enumerate(pairs)]
+        entities = [collection_entity(collection) for collection in collections]
+        entities += [label_entity(str(index), label, collection) for index, (label, collection) in enumerate(pairs)]
         return cls(tuple(pairs), cedarpy.Entities.from_json_str(json.dumps(entities)))
 
     def with_member(self, member: Member) -> cedarpy.Entities:
@@ -47,14 +59,14 @@ class LabelSet:
 
 def collection_entities(collection: Collection, member: Member | None) -> cedarpy.Entities:
     """Return what a question about a collection may look at."""
-    entities = [_collection_entity(collection)]
+    entities = [collection_entity(collection)]
     if member is not None:
         entities.append(member_entity(member))
     return cedarpy.Entities.from_json_str(json.dumps(entities))
 
 
-def member_entity(member: Member) -> dict[str, Any]:
-    """Return a member with the audiences that it is in as parents."""
+def member_entity(member: Member) -> Entity:
+    """Return a member, with the audiences that it is in as parents."""
     return {
         "uid": uid("Member", member.id),
         "attrs": {
@@ -70,7 +82,7 @@ def member_entity(member: Member) -> dict[str, Any]:
 
 def _audiences(member: Member) -> list[Grantee]:
     return [
-        Grantee(GranteeKind.EVERYONE),
+        _EVERYONE,
         Grantee(GranteeKind.KIND, member.kind),
         Grantee(GranteeKind.MEMBER, member.id),
         *(Grantee(GranteeKind.SECTOR, sector) for sector in member.sectors),
@@ -78,7 +90,8 @@ def _audiences(member: Member) -> list[Grantee]:
     ]
 
 
-def _collection_entity(collection: Collection) -> dict[str, Any]:
+def collection_entity(collection: Collection) -> Entity:
+    """Return a collection with its rights."""
     return {
         "uid": uid("Collection", collection.id),
         "attrs": {
@@ -90,7 +103,8 @@ def _collection_entity(collection: Collection) -> dict[str, Any]:
     }
 
 
-def _label_entity(entity_id: str, label: Label, collection: Collection) -> dict[str, Any]:
+def label_entity(entity_id: str, label: Label, collection: Collection) -> Entity:
+    """Return a label of `collection`; `producer` is left out where there is none."""
     attrs = {
         "collection": _ref("Collection", collection.id),
         "tlp": _ref("Tlp", label.tlp),
@@ -105,6 +119,22 @@ def _label_entity(entity_id: str, label: Label, collection: Collection) -> dict[
     if label.producer is not None:
         attrs["producer"] = _ref("Member", label.producer)
     return {"uid": uid("Label", entity_id), "attrs": attrs, "parents": []}
+
+
+def label_request(member: Member, action: str, index: int) -> Request:
+    """Return the question whether `member` may do `action` with the label at `index` of a `LabelSet`."""
+    return {"principal": uid("Member", member.id), "action": uid("Action", action), "resource": uid("Label", str(index))}
+
+
+def collection_request(principal: Principal, action: str, collection: Collection) -> Request:
+    """Return the question whether `principal` may do `action` with `collection`."""
+    member = principal.member
+    return {
+        "principal": uid("Member", member.id) if member is not None else uid("Administrator", principal.credential),
+        "action": uid("Action", action),
+        "resource": uid("Collection", collection.id),
+        "context": {"role": {"__entity": uid("Role", principal.role)}},
+    }
 
 
 def _ref(entity_type: str, entity_id: str) -> dict[str, Uid]:

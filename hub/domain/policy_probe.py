@@ -13,10 +13,11 @@ from typing import Any
 import cedarpy
 
 from hub.domain.policy_check import SourcePolicy
+from hub.domain.policy_entities import Request
 
 NEAREST_MAX = 3
 
-_PARENTHESES = re.compile(r"\((principal|action|resource|context)((?:\.\w+)*)\)")
+_PARENTHESES = re.compile(r"(?<!\w)\((principal|action|resource|context)((?:\.\w+)*)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,14 @@ class NearMiss:
 class Probe:
     """The permits of a bundle, cut into their conditions."""
 
-    def __init__(self, policies: Sequence[SourcePolicy], schema: cedarpy.Schema) -> None:
-        self._permits = [policy for policy in policies if policy.effect == "permit"]
+    def __init__(self, permits: Sequence[SourcePolicy], schema: cedarpy.Schema) -> None:
+        self._permits = permits
         self._schema = schema
-        parts = {key: part for policy in self._permits for key, part in _parts(policy)}
+        parts = {key: part for policy in permits for key, part in _parts(policy)}
         self._conditions = {key: _text(part) for key, part in parts.items() if part["conditions"]}
         self._policy_set = policy_set(parts)
 
-    def nearest(self, request: dict[str, Any], entities: cedarpy.Entities) -> tuple[NearMiss, ...]:
+    def nearest(self, request: Request, entities: cedarpy.Entities) -> tuple[NearMiss, ...]:
         """Return the permits that came nearest, at most NEAREST_MAX, in the order of the bundle.
 
         A permit that asks something else of the principal is nearer than one for another sort of resource; then the fewest missing.
