@@ -23,8 +23,10 @@ from hub.domain.policy_entities import (
     COLLECTION_ACTIONS,
     DELAYS_S,
     READ,
+    Entity,
     LabelSet,
     Request,
+    action_entities,
     collection_entities,
     collection_request,
     label_request,
@@ -104,6 +106,7 @@ class PolicyBundle:
     files: Mapping[str, bytes]  # what `from_files` was given
     rules: Mapping[str, Rule]  # by id, in the order of the files
     _schema: cedarpy.Schema
+    _actions: tuple[Entity, ...]
     _label_policies: cedarpy.PolicySet
     _collection_policies: cedarpy.PolicySet
     _delayed: tuple[str, ...]  # the delayed actions that some permit may allow, soonest first
@@ -143,6 +146,7 @@ class PolicyBundle:
             files=MappingProxyType(dict(files)),
             rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
             _schema=source.schema,
+            _actions=tuple(action_entities(source.schema)),
             _label_policies=policy_set({p.id: p.parsed for p in source.policies if _may_concern(p, DELAYS_S)}),
             _collection_policies=policy_set({p.id: p.parsed for p in source.policies if _may_concern(p, COLLECTION_ACTIONS)}),
             _delayed=tuple(action for action in DELAYS_S if action != READ and any(_may_concern(p, [action]) for p in permits)),
@@ -156,7 +160,7 @@ class PolicyBundle:
     def decide_labels(self, member: Member, labels: LabelSet | Sequence[tuple[Label, Collection]]) -> list[Decision]:
         """Return a decision for each label, in order. For many members make the `LabelSet` once: the rest is a third of the cost."""
         label_set = labels if isinstance(labels, LabelSet) else LabelSet.of(labels)
-        entities = label_set.with_member(member)
+        entities = label_set.asked_by(member, self._actions)
         decisions = self._ask(self._label_policies, [label_request(member, READ, index) for index in range(len(label_set.pairs))], entities)
         for action in self._delayed:
             denied = [index for index, decision in enumerate(decisions) if not decision.allowed and not decision.errors]
@@ -171,12 +175,12 @@ class PolicyBundle:
         decision = self.decide_label(member, label, collection)
         if decision.allowed or decision.rules or decision.errors:
             return decision
-        entities = LabelSet.of([(label, collection)]).with_member(member)
+        entities = LabelSet.of([(label, collection)]).asked_by(member, self._actions)
         return replace(decision, nearest=self._probe.nearest(label_request(member, READ, 0), entities))
 
     def decide_collection(self, principal: Principal, collection: Collection) -> CollectionDecision:
         """Return what `principal` may do with `collection`."""
-        entities = collection_entities(collection, principal.member)
+        entities = collection_entities(collection, principal.member, self._actions)
         requests = [collection_request(principal, action, collection) for action in COLLECTION_ACTIONS]
         see, read, write, delete = self._ask(self._collection_policies, requests, entities)
         return CollectionDecision(see, read, write, delete)

@@ -52,17 +52,27 @@ class LabelSet:
         entities += [label_entity(str(index), label, collection) for index, (label, collection) in enumerate(pairs)]
         return cls(tuple(pairs), cedarpy.Entities.from_json_str(json.dumps(entities)))
 
-    def with_member(self, member: Member) -> cedarpy.Entities:
-        """Return the labels and collections together with the member who asks."""
-        return self.entities.with_added_json_str(json.dumps([member_entity(member)]))
+    def asked_by(self, member: Member, actions: Sequence[Entity]) -> cedarpy.Entities:
+        """Return the labels and collections together with the member who asks and the schema's `actions`."""
+        return self.entities.with_added_json_str(json.dumps([member_entity(member), *actions]))
 
 
-def collection_entities(collection: Collection, member: Member | None) -> cedarpy.Entities:
+def collection_entities(collection: Collection, member: Member | None, actions: Sequence[Entity]) -> cedarpy.Entities:
     """Return what a question about a collection may look at."""
-    entities = [collection_entity(collection)]
+    entities = [collection_entity(collection), *actions]
     if member is not None:
         entities.append(member_entity(member))
     return cedarpy.Entities.from_json_str(json.dumps(entities))
+
+
+def action_entities(schema: cedarpy.Schema) -> list[Entity]:
+    """Return the actions with the groups that they are in.
+
+    They must be among the entities of every question: given only the schema, Cedar knows no action's groups when it evaluates, and a
+    `forbid` on a group would silently forbid nothing.
+    """
+    actions: list[Entity] = json.loads(str(cedarpy.Entities.from_json_str("[]", schema)))
+    return actions
 
 
 def member_entity(member: Member) -> Entity:

@@ -10,7 +10,7 @@ A file is TOML. Its tables `[member]`, `[label]` and `[collection]` are the defa
     role     for a collection: the credential's role, "reader" if left out
     administrator = true   for a collection: asked by an administrator who belongs to no member
 
-Ids are plain words: the member's own is "me", the collection's "here".
+Ids are plain words: the member's own is "me", the collection's "here". An unmarked label is TLP:AMBER from an agency.
 """
 
 import tomllib
@@ -83,6 +83,8 @@ def parse_scenarios(name: str, content: bytes) -> list[Scenario]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{name}: it is not TOML: {error}") from error
     cases = document.pop("case", [])
+    if not isinstance(cases, list) or not all(isinstance(table, dict) for table in (*cases, *document.values())):
+        raise ConfigError(f"{name}: write each case under [[case]], and defaults under [member], [label] and [collection]")
     scenarios: dict[str, Scenario] = {}
     for case in cases:
         source = f"{name}: {case.get('name', 'a case without a name')}"
@@ -146,7 +148,7 @@ class _MemberTable(_Table):
 
 
 class _LabelTable(_Table):
-    tlp: Tlp
+    tlp: Tlp = Tlp.AMBER
     producer_kind: MemberKind = MemberKind.AGENCY
     groups: frozenset[GroupId] = frozenset()
     recipients: frozenset[MemberId] = frozenset()
