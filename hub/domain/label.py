@@ -5,7 +5,7 @@ Versions with equal labels share one row, so policy is asked once per (member, l
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hub.domain.ids import CollectionId, GroupId, MemberId
@@ -75,6 +75,10 @@ class Label:
     def digest(self) -> bytes:
         """Return the SHA-256 of `canonical()`."""
         return hashlib.sha256(self.canonical().encode()).digest()
+
+    def for_any_producer(self) -> "Label":
+        """Return the label as it would be if any other kind of member had produced the content."""
+        return replace(self, producer_kind=MemberKind.AGENCY)
 
     @classmethod
     def from_canonical(cls, text: str) -> "Label":

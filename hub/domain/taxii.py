@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hub.domain.ids import CollectionId
+from hub.domain.ids import CollectionId, StatusId
 from hub.domain.label import Tlp
 
 MEDIA_TYPE_TAXII = "application/taxii+json;version=2.1"
@@ -63,3 +63,81 @@ class Collection:
     topic: str = "threat"  # the label's topic for content that does not say
     signature_required: bool = False  # unsigned objects are refused
     media_types: tuple[str, ...] = field(default=(MEDIA_TYPE_STIX,))
+
+
+@dataclass(frozen=True, slots=True)
+class VersionMatch:
+    """Which versions a request asks for (§3.4.1, match[version]). The default is what its absence means."""
+
+    all: bool = False
+    first: bool = False
+    last: bool = True
+    exact_us: tuple[int, ...] = ()  # moments, compared as times
+
+
+ALL_VERSIONS = VersionMatch(all=True, last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The URL parameters of a reading request (§3.4), well-formed. Fields with None or () do not filter."""
+
+    added_after_us: int | None = None  # exclusive
+    limit: int | None = None  # above 0; the hub's own maximum counts where it is lower
+    next: str | None = None  # where a previous page ended
+    ids: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    versions: VersionMatch = VersionMatch()
+    spec_versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a view, oldest first. Dates are the effective ones, which `added_after` is compared with."""
+
+    first_us: int | None  # of the first entry; None where the page is empty
+    last_us: int | None
+    next: str | None  # set exactly when there is more
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPage(Page):
+    """Objects, as stored bytes."""
+
+    bodies: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestPage(Page):
+    """Manifest records: (object id, effective date, version)."""
+
+    records: tuple[tuple[str, int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage(Page):
+    """Versions of one object, as their producer wrote them."""
+
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one object of a push (§4.3.1, status-details)."""
+
+    id: str
+    version: str
+    failure: str | None = None  # why it was refused; None: accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far a push is (§4.3.1). `complete` never changes again."""
+
+    id: StatusId
+    request_us: int
+    complete: bool
+    total: int
+    successes: tuple[Outcome, ...] = ()
+    failures: tuple[Outcome, ...] = ()
+    pendings: tuple[Outcome, ...] = ()

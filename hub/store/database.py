@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement, ColumnElement
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from hub.errors import ConfigError, Conflict, Unavailable
 
@@ -88,6 +89,7 @@ class among(ColumnElement[bool]):  # noqa: N801 - reads as an operator
 
     inherit_cache = False
     type = Boolean()
+    _is_implicitly_boolean = True
 
     def __init__(self, column: ColumnElement[Any], name: str) -> None:
         self.column = column
@@ -102,6 +104,27 @@ def _among_sqlite(element: among, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(among, "postgresql")
 def _among_postgresql(element: among, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{compiler.process(element.column, **kw)} = ANY ({compiler.process(element.bind, **kw)})"
+
+
+class values_of(FunctionElement[Any]):  # noqa: N801 - reads as a function
+    """The values of the list parameter `name` as rows of one column, `value`."""
+
+    inherit_cache = False
+    name = "values_of"
+
+    def __init__(self, name: str, item: type[Text] | type[BigInteger]) -> None:
+        self.bind = bindparam(name, type_=ARRAY(item()))
+        super().__init__()
+
+
+@compiles(values_of, _SQLITE)
+def _values_of_sqlite(element: values_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_each({compiler.process(element.bind, **kw)})"
+
+
+@compiles(values_of, "postgresql")
+def _values_of_postgresql(element: values_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.bind, **kw)}) AS value)"
 
 
 class Connection:

@@ -1,0 +1,255 @@
+"""What an append changes: which versions are new, which entries the feed gains, which it moves.
+
+Pure: `hub.store.append` reads the state that it needs and writes what it says. Rules:
+
+* The first accepted version's producer owns an id; its `created` and `created_by_ref` never change (STIX 2.1 §3.6).
+* Deterministic objects and marking definitions belong to nobody: each producer's copy is a lineage of its own.
+* An equal version with equal content changes nothing; with other content it is refused, naming both digests.
+* A version older than one under another label is narrowed: its entry comes anew under both labels, so that a grant of either
+  puts it in front of every cursor, and who lost one of them is not served it any more. A looser version loosens nothing older.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hub.domain.feed import first_date
+from hub.domain.ids import LabelId, MemberId
+from hub.domain.label import Label
+from hub.domain.stix import StixObject, format_timestamp
+
+_LABELS_PER_COLLECTION = 2**32
+
+
+@dataclass(slots=True)
+class LabelState:
+    """A label of the collection and its counters."""
+
+    id: LabelId
+    number: int
+    digest: bytes
+    canonical: str  # "" where narrowed
+    parts: tuple[LabelId, ...]  # the plain labels; itself alone where plain
+    entries: int = 0
+    last_us: int = 0
+    bytes_max: int = 0
+    new: bool = False
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class EntryState:
+    """An entry of the collection's feed."""
+
+    version_us: int
+    version: "VersionState"
+    date_us: int
+    label: LabelState
+    ordinal: int
+    bytes: int
+    superseded_us: int | None
+    new: bool = False  # to be inserted; otherwise it is stored
+    superseded_now: bool = False  # stored, and to be updated
+
+
+@dataclass(slots=True)
+class VersionState:
+    """A version of an object, stored or new."""
+
+    version_us: int
+    digest: bytes
+    row: int | None  # None: new
+    deleted_us: int | None = None  # when it was deleted from this collection
+    incoming: "Incoming | None" = None  # what it is made from, where new
+
+
+@dataclass(slots=True)
+class LineageState:
+    """An object's id with its owner, and what is known of its versions and its entries in the collection."""
+
+    stix_id: str
+    lineage: str
+    type: str
+    owner: MemberId
+    created: str | None
+    created_by_ref: str | None
+    row: int | None = None  # None: new
+    versions: dict[int, VersionState] = field(default_factory=dict)
+    entries: list[EntryState] = field(default_factory=list)  # by version
+
+    def sort(self) -> None:
+        """Put the entries in the order of their versions."""
+        self.entries.sort(key=lambda entry: entry.version_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An object that passed validation, with the label that it is to have."""
+
+    object: StixObject
+    label: Label
+    producer: MemberId
+
+    @property
+    def lineage(self) -> str:
+        """`lineage` of the object: the producer where it belongs to nobody."""
+        return self.producer if is_ownerless(self.object) else ""
+
+
+def is_ownerless(obj: StixObject) -> bool:
+    """Whether an object belongs to nobody: cyber-observables (no `created`) and marking definitions."""
+    return obj.created is None or obj.type == "marking-definition"
+
+
+@dataclass(slots=True)
+class Batch:
+    """The state of one collection while a batch is appended to it."""
+
+    collection_row: int
+    clock_us: int
+    label_count: int
+    now_us: int
+    labels: dict[bytes, LabelState]  # by digest
+    lineages: dict[tuple[str, str], LineageState]  # by (STIX id, lineage)
+    copies: Mapping[str, Sequence[LineageState]]  # other producers' lineages of ownerless objects, by STIX id
+    identity_owners: Mapping[str, MemberId]  # who owns the identities that the batch sends or names in created_by_ref
+    withdrawn: list[int] = field(default_factory=list)  # dates of stored entries that were moved
+    appended: list[EntryState] = field(default_factory=list)
+    _by_id: dict[LabelId, LabelState] = field(default_factory=dict)
+    _plain: dict[Label, LabelState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._by_id = {state.id: state for state in self.labels.values()}
+
+    def add(self, incoming: Incoming) -> tuple[str, str | None]:
+        """Take one object; return its version, and why it was refused, or None."""
+        obj = incoming.object
+        key = (obj.id, incoming.lineage)
+        lineage = self.lineages.get(key)
+        refusal = self._refusal(incoming, lineage)
+        if refusal is not None:
+            return self._version_text(obj, lineage), refusal
+        if incoming.lineage and self._copy_exists(incoming):
+            return self._version_text(obj, lineage), None
+        if lineage is None:
+            lineage = self.lineages[key] = LineageState(
+                obj.id, incoming.lineage, obj.type, incoming.producer, obj.created, obj.created_by_ref
+            )
+        return self._append(incoming, lineage)
+
+    def _append(self, incoming: Incoming, lineage: LineageState) -> tuple[str, str | None]:
+        obj = incoming.object
+        date_us = first_date(self.clock_us, self.now_us)
+        version_us = obj.version_us
+        if version_us is None:
+            # No version of its own: the date it was first added, fixed then.
+            version_us = next(iter(lineage.versions), date_us)
+        text = obj.version or format_timestamp(version_us)
+        version = lineage.versions.get(version_us)
+        if version is not None:
+            if version.digest != obj.digest:
+                return text, (
+                    f"conflict: version {text} of this object is held with other content (SHA-256 {version.digest.hex()}, "
+                    f"yours is {obj.digest.hex()}); send the change with a newer `modified`"
+                )
+            if version.deleted_us is not None:
+                return text, f"deleted: this version was deleted here at {format_timestamp(version.deleted_us)}; a newer version is welcome"
+            if any(entry.version_us == version_us for entry in lineage.entries):
+                return text, None
+        else:
+            version = lineage.versions[version_us] = VersionState(version_us, obj.digest, None, incoming=incoming)
+        self._enter(lineage, version, self._plain_label(incoming.label), len(obj.body))
+        return text, None
+
+    def reissue(self, lineage: LineageState, entry: EntryState) -> None:
+        """Append a stored entry anew, as the latest one: what superseded it was deleted."""
+        lineage.entries.remove(entry)
+        self.withdrawn.append(entry.date_us)
+        lineage.entries.append(self._new_entry(entry.version, entry.label, None, entry.bytes))
+        lineage.sort()
+
+    def _enter(self, lineage: LineageState, version: VersionState, plain: LabelState, size: int) -> None:
+        newer = [entry for entry in lineage.entries if entry.version_us > version.version_us]
+        older = [entry for entry in lineage.entries if entry.version_us < version.version_us]
+        label = self._narrowed({plain.id}.union(*(entry.label.parts for entry in newer)))
+        entry = self._new_entry(version, label, min((e.date_us for e in newer), default=None), size)
+        for before in older:
+            if before.superseded_us is None:
+                before.superseded_us = entry.date_us
+                before.superseded_now = not before.new
+            if plain.id not in before.label.parts:
+                self._move(lineage, before, self._narrowed({plain.id, *before.label.parts}))
+        lineage.entries.append(entry)
+        lineage.sort()
+
+    def _move(self, lineage: LineageState, entry: EntryState, label: LabelState) -> None:
+        lineage.entries.remove(entry)
+        if entry.new:
+            self.appended.remove(entry)
+        else:
+            self.withdrawn.append(entry.date_us)
+        lineage.entries.append(self._new_entry(entry.version, label, entry.superseded_us, entry.bytes))
+
+    def _new_entry(self, version: VersionState, label: LabelState, superseded_us: int | None, size: int) -> EntryState:
+        date_us = first_date(self.clock_us, self.now_us)
+        self.clock_us = date_us
+        entry = EntryState(version.version_us, version, date_us, label, label.entries, size, superseded_us, new=True)
+        label.entries += 1
+        label.last_us, label.bytes_max, label.changed = date_us, max(label.bytes_max, size), True
+        self.appended.append(entry)
+        return entry
+
+    def _plain_label(self, label: Label) -> LabelState:
+        state = self._plain.get(label)
+        if state is None:
+            state = self._plain[label] = self._label(label.digest(), label.canonical(), ())
+        return state
+
+    def _narrowed(self, parts: set[LabelId]) -> LabelState:
+        ids = tuple(sorted(parts))
+        if len(ids) == 1:
+            return self._by_id[ids[0]]
+        return self._label(hashlib.sha256(f"parts:{','.join(map(str, ids))}".encode()).digest(), "", ids)
+
+    def _label(self, digest: bytes, canonical: str, parts: tuple[LabelId, ...]) -> LabelState:
+        state = self.labels.get(digest)
+        if state is None:
+            number = self.label_count
+            self.label_count += 1
+            id = LabelId(self.collection_row * _LABELS_PER_COLLECTION + number)
+            state = self.labels[digest] = LabelState(id, number, digest, canonical, parts or (id,), new=True)
+            self._by_id[id] = state
+        return state
+
+    def _refusal(self, incoming: Incoming, lineage: LineageState | None) -> str | None:
+        obj, producer = incoming.object, incoming.producer
+        if incoming.lineage:
+            return None
+        if lineage is not None and lineage.owner != producer:
+            return "not-owner: this id belongs to another producer; refer to the object, or send your own under a new id"
+        if self.identity_owners.get(obj.id, producer) != producer:
+            return "not-owner: this identity belongs to another member"
+        if obj.created_by_ref is not None and self.identity_owners.get(obj.created_by_ref, producer) != producer:
+            return "not-owner: created_by_ref is an identity that another member owns; name your own identity"
+        if lineage is not None and lineage.created != obj.created:
+            return f"created: {obj.created} differs from {lineage.created} of the earlier version; `created` never changes"
+        if lineage is not None and lineage.created_by_ref != obj.created_by_ref:
+            return "created_by_ref: differs from the earlier version; it never changes"
+        return None
+
+    def _copy_exists(self, incoming: Incoming) -> bool:
+        """Whether another producer's equal copy is in the collection, under a label that differs in the kind of producer at most."""
+        wanted = incoming.label.for_any_producer()
+        return any(
+            entry.version.digest == incoming.object.digest
+            and entry.label.canonical
+            and Label.from_canonical(entry.label.canonical).for_any_producer() == wanted
+            for lineage in self.copies.get(incoming.object.id, ())
+            for entry in lineage.entries
+        )
+
+    def _version_text(self, obj: StixObject, lineage: LineageState | None) -> str:
+        if obj.version is not None:
+            return obj.version
+        known = next(iter(lineage.versions), None) if lineage else None
+        return format_timestamp(known if known is not None else first_date(self.clock_us, self.now_us))

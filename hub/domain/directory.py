@@ -1,0 +1,85 @@
+"""The directory: members, credentials, groups, API Roots, collections and the policies in force, as of one revision.
+
+It is immutable. Each node reads it whole when the revision of the database has moved, so a change of any of it takes effect
+on the next request on every node.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.domain.ids import CollectionId, GroupId, MemberId, TokenId
+from hub.domain.member import Member, Role, SharingGroup
+from hub.domain.taxii import ApiRoot, Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who signs in with a password."""
+
+    username: str
+    member: MemberId | None  # None: an administrator of the hub who sees no content
+    role: Role
+    password_hash: str  # Argon2id
+    epoch: int  # rises with each change of password or role: ends what was cached of earlier log-ins
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A machine's credential."""
+
+    id: TokenId
+    member: MemberId | None
+    name: str
+    role: Role
+    secret_hash: bytes  # HMAC-SHA-256 under the hub's secret
+    created_us: int
+    expires_us: int | None  # None: never
+    revoked_us: int | None  # None: not revoked
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A client certificate's public key, registered for a member."""
+
+    spki_sha256: str  # hex
+    member: MemberId
+    name: str
+    role: Role
+    created_us: int
+    revoked_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCollection:
+    """A collection and the number that stands for it in the feed's tables."""
+
+    collection: Collection
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Everything that decides who may do what, but for the content itself."""
+
+    revision: int
+    policy: str  # digest of the policy bundle in force
+    members: Mapping[MemberId, Member]
+    people: Mapping[str, Person]
+    tokens: Mapping[TokenId, Token]
+    certificates: Mapping[str, Certificate]
+    groups: Mapping[GroupId, SharingGroup]
+    roots: Mapping[str, ApiRoot]
+    collections: Mapping[CollectionId, HeldCollection]
+
+    def find_member(self, name: str) -> Member | None:
+        """Return the member with this id or slug."""
+        known = self.members.get(MemberId(name))
+        return known or next((m for m in self.members.values() if m.slug == name), None)
+
+    def find_collection(self, root: str, name: str) -> HeldCollection | None:
+        """Return the collection of an API Root with this id or alias (TAXII 2.1 §5.2.1)."""
+        held = self.collections.get(CollectionId(name))
+        if held is not None:
+            return held if held.collection.api_root == root else None
+        return next((h for h in self.collections.values() if h.collection.api_root == root and h.collection.alias == name), None)

@@ -1,0 +1,55 @@
+"""What every use case works with: the database, the settings, the clock, and the directory as of now."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub.config import Config
+from hub.domain.directory import Directory
+from hub.domain.policy import PolicyBundle
+from hub.store.database import Connection, Database
+from hub.store.directory import load_directory, load_policy_files, read_revision, read_state
+
+
+def now_us() -> int:
+    """Return the time in whole microseconds since the epoch."""
+    return time.time_ns() // 1_000
+
+
+@dataclass(slots=True)
+class Hub:
+    """A hub at work. One per process; holds nothing that another node would need."""
+
+    config: Config
+    db: Database
+    secret: bytes  # under which token secrets are hashed and cursors are sealed
+    now_us: Callable[[], int] = now_us
+    _directory: Directory | None = None
+    _bundle: PolicyBundle | None = None
+
+    async def directory(self, conn: Connection | None = None) -> Directory:
+        """Return the directory as it is now; read anew where the revision has moved."""
+        if conn is None:
+            async with self.db.read() as conn:
+                return await self.directory(conn)
+        revision = await read_revision(conn)
+        if self._directory is None or self._directory.revision != revision:
+            self._directory = await load_directory(conn)
+        return self._directory
+
+    async def policies(self, directory: Directory) -> PolicyBundle:
+        """Return the policies that `directory` says are in force."""
+        if self._bundle is None or self._bundle.digest != directory.policy:
+            async with self.db.read() as conn:
+                self._bundle = PolicyBundle.from_files(await load_policy_files(conn, directory.policy))
+        return self._bundle
+
+
+async def open_hub(config: Config, db: Database) -> Hub:
+    """Return a hub on a database that is migrated."""
+    if config.secret_key_file is not None:
+        secret = config.secret_key_file.read_bytes().strip()
+    else:
+        async with db.read() as conn:
+            secret = bytes.fromhex(await read_state(conn, "secret"))
+    return Hub(config, db, secret)

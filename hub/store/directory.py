@@ -1,0 +1,159 @@
+"""Reading the directory whole, and the few facts about the hub that every process needs at its start."""
+
+import json
+from collections.abc import Mapping
+
+from sqlalchemy import bindparam, select, update
+
+from hub.domain.directory import Certificate, Directory, HeldCollection, Person, Token
+from hub.domain.ids import CollectionId, GroupId, MemberId, TokenId
+from hub.domain.label import Tlp
+from hub.domain.member import Member, MemberKind, Role, SharingGroup, Standing
+from hub.domain.taxii import ApiRoot, Collection, Grantee, GranteeKind, Right
+from hub.errors import ConfigError
+from hub.store.database import Connection, Row, prepare
+from hub.store.tables import table
+
+REVISION = table("revision")
+STATE = table("hub_state")
+MEMBER = table("member")
+PERSON = table("person")
+TOKEN = table("token")
+CERTIFICATE = table("certificate")
+GROUP = table("sharing_group")
+GROUP_MEMBER = table("sharing_group_member")
+ROOT = table("api_root")
+COLLECTION = table("collection")
+RIGHT = table("collection_right")
+BUNDLE = table("policy_bundle")
+
+_REVISION = prepare(select(REVISION.c.value).where(REVISION.c.id == 1))
+_BUMP = prepare(update(REVISION).where(REVISION.c.id == 1).values(value=REVISION.c.value + 1))
+_STATE = prepare(select(STATE.c.value).where(STATE.c.name == bindparam("name")))
+_MEMBERS = prepare(
+    select(MEMBER.c.id, MEMBER.c.slug, MEMBER.c.name, MEMBER.c.kind, MEMBER.c.sectors, MEMBER.c.standing, MEMBER.c.suspended)
+)
+_PEOPLE = prepare(select(PERSON.c.username, PERSON.c.member_id, PERSON.c.role, PERSON.c.password_hash, PERSON.c.epoch, PERSON.c.disabled))
+_TOKENS = prepare(
+    select(
+        TOKEN.c.id, TOKEN.c.member_id, TOKEN.c.name, TOKEN.c.role, TOKEN.c.secret_hash,
+        TOKEN.c.created_us, TOKEN.c.expires_us, TOKEN.c.revoked_us,
+    )
+)  # fmt: skip
+_CERTIFICATES = prepare(
+    select(
+        CERTIFICATE.c.spki_sha256, CERTIFICATE.c.member_id, CERTIFICATE.c.name, CERTIFICATE.c.role,
+        CERTIFICATE.c.created_us, CERTIFICATE.c.revoked_us,
+    )
+)  # fmt: skip
+_GROUPS = prepare(select(GROUP.c.id, GROUP.c.slug, GROUP.c.name))
+_GROUP_MEMBERS = prepare(select(GROUP_MEMBER.c.group_id, GROUP_MEMBER.c.member_id))
+_ROOTS = prepare(select(ROOT.c.slug, ROOT.c.title, ROOT.c.description, ROOT.c.is_default).order_by(ROOT.c.slug))
+_COLLECTIONS = prepare(
+    select(
+        COLLECTION.c.row, COLLECTION.c.id, COLLECTION.c.api_root, COLLECTION.c.title, COLLECTION.c.alias, COLLECTION.c.description,
+        COLLECTION.c.default_tlp, COLLECTION.c.topic, COLLECTION.c.signature_required, COLLECTION.c.media_types,
+    ).order_by(COLLECTION.c.id)
+)  # fmt: skip
+_RIGHTS = prepare(select(RIGHT.c.collection_id, RIGHT.c.right, RIGHT.c.grantee_kind, RIGHT.c.grantee_value))
+_BUNDLE = prepare(select(BUNDLE.c.files).where(BUNDLE.c.digest == bindparam("digest")))
+
+
+async def read_revision(conn: Connection) -> int:
+    """Return the revision of the directory."""
+    return int(await conn.fetch_value(_REVISION))
+
+
+async def bump_revision(conn: Connection) -> None:
+    """Tell every node, once this transaction is committed, to read the directory anew."""
+    await conn.execute(_BUMP)
+
+
+async def read_state(conn: Connection, name: str) -> str:
+    """Return a fact about the hub as a whole.
+
+    Raises:
+        ConfigError: the hub was not initialised.
+    """
+    value = await conn.fetch_value(_STATE, name=name)
+    if value is None:
+        raise ConfigError("the database holds no hub yet; run `hub migrate` first")
+    return str(value)
+
+
+async def load_policy_files(conn: Connection, digest: str) -> Mapping[str, bytes]:
+    """Return the files of a policy bundle, by path."""
+    files = await conn.fetch_value(_BUNDLE, digest=digest)
+    if files is None:
+        raise ConfigError(f"the database holds no policy bundle {digest}; run `hub policy activate DIR`")
+    return {path: text.encode() for path, text in json.loads(files).items()}
+
+
+async def load_directory(conn: Connection) -> Directory:
+    """Return the directory as it is now."""
+    # The revision is read first: if a change comes in between, the next request reads again.
+    revision = await read_revision(conn)
+    memberships: dict[str, set[MemberId]] = {}
+    for group_id, member_id in await conn.fetch(_GROUP_MEMBERS):
+        memberships.setdefault(group_id, set()).add(MemberId(member_id))
+    groups = {
+        GroupId(id): SharingGroup(GroupId(id), slug, name, frozenset(memberships.get(id, ())))
+        for id, slug, name in await conn.fetch(_GROUPS)
+    }
+    of_member: dict[MemberId, set[GroupId]] = {}
+    for group in groups.values():
+        for member in group.members:
+            of_member.setdefault(member, set()).add(group.id)
+    return Directory(
+        revision=revision,
+        policy=await read_state(conn, "policy"),
+        members={MemberId(row[0]): _member(row, of_member.get(MemberId(row[0]), set())) for row in await conn.fetch(_MEMBERS)},
+        people={row[0]: _person(row) for row in await conn.fetch(_PEOPLE)},
+        tokens={TokenId(row[0]): _token(row) for row in await conn.fetch(_TOKENS)},
+        certificates={row[0]: Certificate(row[0], row[1], row[2], Role(row[3]), row[4], row[5]) for row in await conn.fetch(_CERTIFICATES)},
+        groups=groups,
+        roots={slug: ApiRoot(slug, title, description, bool(default)) for slug, title, description, default in await conn.fetch(_ROOTS)},
+        collections=await _collections(conn),
+    )
+
+
+def _member(row: Row, groups: set[GroupId]) -> Member:
+    id, slug, name, kind, sectors, standing, suspended = row
+    return Member(
+        MemberId(id), slug, name, MemberKind(kind), frozenset(json.loads(sectors)), Standing(standing), bool(suspended), frozenset(groups)
+    )
+
+
+def _person(row: Row) -> Person:
+    username, member, role, password_hash, epoch, disabled = row
+    return Person(username, member, Role(role), password_hash, epoch, bool(disabled))
+
+
+def _token(row: Row) -> Token:
+    id, member, name, role, *rest = row
+    return Token(TokenId(id), member, name, Role(role), *rest)
+
+
+async def _collections(conn: Connection) -> dict[CollectionId, HeldCollection]:
+    granted: dict[tuple[str, str], set[Grantee]] = {}
+    for collection, right, kind, value in await conn.fetch(_RIGHTS):
+        granted.setdefault((collection, right), set()).add(Grantee(GranteeKind(kind), value))
+    held: dict[CollectionId, HeldCollection] = {}
+    for row, id, api_root, title, alias, description, tlp, topic, signed, media_types in await conn.fetch(_COLLECTIONS):
+        held[CollectionId(id)] = HeldCollection(
+            Collection(
+                CollectionId(id),
+                api_root,
+                title,
+                alias,
+                description,
+                frozenset(granted.get((id, Right.READ), ())),
+                frozenset(granted.get((id, Right.WRITE), ())),
+                Tlp(tlp),
+                topic,
+                bool(signed),
+                tuple(json.loads(media_types)),
+            ),
+            row,
+        )
+    return held

@@ -1,0 +1,394 @@
+"""Reading the feed: pages of a member's view, in the order of their effective dates.
+
+A view is a union of parts: the labels seen plainly, read in the order of their dates, and one part for each segment of the
+others. Each part is an index seek and a short scan, so a page costs the same at any depth and any size of the feed.
+The statements are made per shape of a view and kept; values come as parameters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, and_, bindparam, exists, literal_column, or_, select, union_all
+
+from hub.domain.feed import TICK_US, Base, Shift, View
+from hub.domain.ids import LabelId
+from hub.domain.taxii import VersionMatch
+from hub.store.database import Connection, Row, Statement, among, prepare, values_of
+from hub.store.tables import table
+
+ENTRY = table("entry")
+VERSION = table("version")
+OBJECT = table("object")
+LABEL = table("label")
+CLOCK = table("collection_clock")
+REVISION = table("revision")
+MEMBER_VIEW = table("member_view")
+
+_SEEK_LABELS_MAX = 400  # more labels than this are scanned for, not sought one by one
+_SCAN_COST = 0.2  # an index entry passed over, against a seek
+_SEEK_COST = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a poll has to know first, read in one statement: so clock and observation belong together."""
+
+    revision: int
+    clock_us: int
+    labels: int  # how many labels the collection has
+    labels_seen: int
+    edition: int  # of what was observed; -1: nothing yet
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLabel:
+    """A label of a collection with what the choice of a plan needs."""
+
+    id: LabelId
+    number: int
+    canonical: str  # "" for a narrowed label
+    parts: tuple[LabelId, ...]  # the plain labels that must all be visible; itself for a plain one
+    entries: int
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What of a view is asked for: after a date, up to the clock, of some types, some versions."""
+
+    after_us: int
+    clock_us: int
+    limit: int
+    versions: VersionMatch = VersionMatch()
+    types: tuple[str, ...] = ()  # none: all
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    columns: str  # "body", "record" or "key"
+    plain: str  # "everything", "scan", "seek" or ""
+    bases: int
+    shifts: int
+    all: bool
+    first: bool
+    last: bool
+    exact: bool
+    types: bool
+
+
+_HEAD = prepare(
+    select(REVISION.c.value, CLOCK.c.clock_us, CLOCK.c.labels, MEMBER_VIEW.c.labels_seen, MEMBER_VIEW.c.edition, MEMBER_VIEW.c.state)
+    .select_from(CLOCK)
+    .join(REVISION, REVISION.c.id == 1)
+    .outerjoin(
+        MEMBER_VIEW,
+        and_(MEMBER_VIEW.c.collection_row == CLOCK.c.collection_row, MEMBER_VIEW.c.member_id == bindparam("member")),
+    )
+    .where(CLOCK.c.collection_row == bindparam("collection"))
+)
+_LABELS = prepare(
+    select(LABEL.c.id, LABEL.c.number, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.bytes_max)
+    .where(LABEL.c.collection_row == bindparam("collection"))
+    .order_by(LABEL.c.number)
+)
+_BODIES = prepare(select(VERSION.c.row, VERSION.c.body).where(among(VERSION.c.row, "rows")))
+_RECORDS = prepare(
+    select(VERSION.c.row, OBJECT.c.stix_id, VERSION.c.version)
+    .join(OBJECT, OBJECT.c.row == VERSION.c.object_row)
+    .where(among(VERSION.c.row, "rows"))
+)
+_OF_OBJECTS = prepare(
+    select(
+        ENTRY.c.date_us,
+        ENTRY.c.label_id,
+        ENTRY.c.ordinal,
+        ENTRY.c.version_us,
+        ENTRY.c.version_row,
+        ENTRY.c.bytes,
+        ENTRY.c.type,
+        OBJECT.c.stix_id,
+        ENTRY.c.object_row,
+    )
+    .join(OBJECT, OBJECT.c.row == ENTRY.c.object_row)
+    .where(among(OBJECT.c.stix_id, "ids"), ENTRY.c.collection_row == bindparam("collection"))
+)
+
+
+async def read_head(conn: Connection, collection_row: int, member_id: str) -> Head:
+    """Return what a poll of a collection has to know first."""
+    row = await conn.fetch_one(_HEAD, collection=collection_row, member=member_id)
+    assert row is not None, "every collection has a clock, every database a revision"
+    revision, clock_us, labels, seen, edition, state = row
+    return Head(revision, clock_us, labels, seen or 0, -1 if edition is None else edition, state or "{}")
+
+
+async def list_labels(conn: Connection, collection_row: int) -> list[StoredLabel]:
+    """Return the labels of a collection by number."""
+    return [
+        StoredLabel(LabelId(id), number, canonical, tuple(LabelId(int(p)) for p in parts.split(",")) if parts else (LabelId(id),), *rest)
+        for id, number, canonical, parts, *rest in await conn.fetch(_LABELS, collection=collection_row)
+    ]
+
+
+async def page_of_bodies(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, bytes]]:
+    """Return at most `selection.limit` objects of a view as (effective date, stored bytes), in order."""
+    rows = await _page(conn, collection_row, view, plan, selection, "body")
+    return rows  # type: ignore[return-value]
+
+
+async def page_of_records(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, str, str]]:
+    """Return at most `selection.limit` entries of a view as (effective date, STIX id, version), in order."""
+    return await _page(conn, collection_row, view, plan, selection, "record")  # type: ignore[return-value]
+
+
+async def page_of_keys(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, int, int]]:
+    """Return at most `selection.limit` entries of a view as (effective date, version row, bytes), in order."""
+    return await _page(conn, collection_row, view, plan, selection, "key")  # type: ignore[return-value]
+
+
+async def bodies(conn: Connection, rows: Sequence[int]) -> dict[int, bytes]:
+    """Return the stored bytes of versions by row."""
+    return dict(await conn.fetch(_BODIES, rows=list(rows)))  # type: ignore[arg-type]
+
+
+async def records(conn: Connection, rows: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Return (STIX id, version) of versions by row."""
+    return {row: (stix_id, version) for row, stix_id, version in await conn.fetch(_RECORDS, rows=list(rows))}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry of the feed, as far as views and filters look at it."""
+
+    date_us: int
+    label: LabelId
+    ordinal: int
+    version_us: int
+    version_row: int
+    bytes: int
+    type: str
+    stix_id: str
+    object_row: int
+
+
+async def entries_of(conn: Connection, collection_row: int, stix_ids: Sequence[str]) -> list[StoredEntry]:
+    """Return every entry of a collection for the given ids, in no order."""
+    return [StoredEntry(*row) for row in await conn.fetch(_OF_OBJECTS, collection=collection_row, ids=list(stix_ids))]
+
+
+def plan_for(view: View, labels: Sequence[StoredLabel]) -> str:
+    """Return how the plainly seen labels are best read: everything, by a scan that passes over the others, or label by label."""
+    if view.everything:
+        return "everything"
+    if not view.plain:
+        return ""
+    total = sum(label.entries for label in labels) or 1
+    plain = set(view.plain)
+    share = sum(label.entries for label in labels if label.id in plain) / total
+    # For a page of a thousand: what a scan passes over, against a seek and at most that many entries a label.
+    scan = _SCAN_COST * 1_000 / max(share, 1e-9)
+    seek = sum(_SEEK_COST + min(label.entries, 1_000) for label in labels if label.id in plain)
+    return "seek" if len(plain) <= _SEEK_LABELS_MAX and seek < scan else "scan"
+
+
+async def _page(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection, columns: str) -> list[Row]:
+    values: dict[str, Any] = {
+        "collection": collection_row,
+        "after": selection.after_us,
+        "until": selection.clock_us,
+        "limit": selection.limit,
+        "plain": list(view.plain),
+        "exact": list(selection.versions.exact_us),
+        "types": list(selection.types),
+    }
+    bases = shifts = 0
+    for label, segments in view.special.items():
+        horizon_us = view.horizon_us(label, selection.clock_us)
+        for segment in segments:
+            if isinstance(segment, Base):
+                if segment.last_us > selection.after_us or selection.versions.first:
+                    bases += _bind_base(values, bases, label, segment, selection.after_us, horizon_us)
+            else:
+                shifts += _bind_shift(values, shifts, label, segment, selection, horizon_us)
+    versions = selection.versions
+    shape = _Shape(
+        columns, plan, bases, shifts, versions.all, versions.first, versions.last, bool(versions.exact_us), bool(selection.types)
+    )
+    if not plan and not bases and not shifts:
+        return []
+    rows = await conn.fetch(_statement(shape), **values)
+    return rows if _is_flat(shape) else sorted(rows, key=lambda row: row[0])
+
+
+def _bind_base(values: dict[str, Any], n: int, label: LabelId, segment: Base, after_us: int, horizon_us: int) -> int:
+    values.update({
+        f"b{n}_label": label,
+        f"b{n}_from": segment.ordinal_after(after_us),
+        f"b{n}_end": segment.end,
+        f"b{n}_offset": segment.start_us - TICK_US * segment.first,
+        f"b{n}_horizon": horizon_us,
+    })  # fmt: skip
+    return 1
+
+
+def _bind_shift(values: dict[str, Any], n: int, label: LabelId, segment: Shift, selection: Selection, horizon_us: int) -> int:
+    low = max(segment.after_us, selection.after_us - segment.delay_us)
+    high = selection.clock_us - segment.delay_us
+    if segment.until_us is not None:
+        high = min(high, segment.until_us)
+    if high <= low and not selection.versions.first:
+        return 0
+    values.update({
+        f"s{n}_label": label,
+        f"s{n}_low": low,
+        f"s{n}_high": high,
+        f"s{n}_delay": segment.delay_us,
+        f"s{n}_horizon": horizon_us,
+    })  # fmt: skip
+    return 1
+
+
+def _is_flat(shape: _Shape) -> bool:
+    """Whether the page is one scan in the order of the dates, to which bodies can be joined without sorting them."""
+    return shape.plain in ("everything", "scan") and not shape.bases and not shape.shifts and not shape.types
+
+
+@lru_cache(maxsize=512)
+def _statement(shape: _Shape) -> Statement:
+    if _is_flat(shape):
+        flat = _plain_scan(shape, [ENTRY.c.date_us])
+        return prepare(_with_columns(flat, ENTRY, shape.columns).limit(_bind("limit")))
+    parts: list[Select[Any]] = []
+    keys = [ENTRY.c.version_row, ENTRY.c.bytes]
+    if shape.plain == "seek" or (shape.plain and shape.types):
+        parts.append(_plain_seek(shape, [ENTRY.c.date_us.label("effective_us"), *keys]))
+    elif shape.plain:
+        parts.append(_plain_scan(shape, [ENTRY.c.date_us.label("effective_us"), *keys]).limit(_bind("limit")))
+    parts += [_base(shape, n, keys) for n in range(shape.bases)]
+    parts += [_shift(shape, n, keys) for n in range(shape.shifts)]
+    together = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    page = select(together).order_by(together.c.effective_us).limit(_bind("limit")).subquery()
+    return prepare(_with_columns(select(page.c.effective_us), page, shape.columns))
+
+
+def _with_columns(query: Select[Any], source: Any, columns: str) -> Select[Any]:
+    if columns == "key":
+        return query.add_columns(source.c.version_row, source.c.bytes)
+    query = query.join_from(source, VERSION, VERSION.c.row == source.c.version_row)
+    if columns == "body":
+        return query.add_columns(VERSION.c.body)
+    return query.join(OBJECT, OBJECT.c.row == VERSION.c.object_row).add_columns(OBJECT.c.stix_id, VERSION.c.version)
+
+
+def _plain_scan(shape: _Shape, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    query = (
+        select(*columns)
+        .where(ENTRY.c.collection_row == _bind("collection"), ENTRY.c.date_us > _bind("after"), ENTRY.c.date_us <= _bind("until"))
+        .order_by(ENTRY.c.date_us)
+    )
+    if shape.plain != "everything":
+        query = query.where(among(ENTRY.c.label_id, "plain"))
+    return _filtered(query, ENTRY, shape, None)
+
+
+def _plain_seek(shape: _Shape, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """For each label (or type) its next dates, by one seek each; then the entries of these dates."""
+    name, column, item = ("types", ENTRY.c.type, Text) if shape.types else ("plain", ENTRY.c.label_id, BigInteger)
+    wanted = values_of(name, item).table_valued("value", name="wanted")
+    inner = ENTRY.alias("inner")
+    dates = (
+        select(inner.c.date_us)
+        .where(
+            inner.c.collection_row == _bind("collection"),
+            inner.c[column.name] == wanted.c.value,
+            inner.c.date_us > _bind("after"),
+            inner.c.date_us <= _bind("until"),
+        )
+        .order_by(inner.c.date_us)
+        .limit(_bind("limit"))
+        .correlate(wanted)
+    )
+    if shape.types and shape.plain != "everything":
+        dates = dates.where(among(inner.c.label_id, "plain"))
+    dates = _filtered(dates, inner, shape, None, types=False)
+    return (
+        select(*columns)
+        .select_from(wanted)
+        .join(ENTRY, and_(ENTRY.c.collection_row == _bind("collection"), ENTRY.c.date_us.in_(dates.scalar_subquery())))
+    )
+
+
+def _base(shape: _Shape, n: int, keys: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    effective = ENTRY.c.ordinal * literal_column(str(TICK_US), BigInteger) + _bind(f"b{n}_offset")
+    query = (
+        select(effective.label("effective_us"), *keys)
+        .where(
+            ENTRY.c.collection_row == _bind("collection"),
+            ENTRY.c.label_id == _bind(f"b{n}_label"),
+            ENTRY.c.ordinal >= _bind(f"b{n}_from"),
+            ENTRY.c.ordinal < _bind(f"b{n}_end"),
+        )
+        .order_by(ENTRY.c.ordinal)
+        .limit(_bind("limit"))
+    )
+    return _filtered(query, ENTRY, shape, f"b{n}_horizon")
+
+
+def _shift(shape: _Shape, n: int, keys: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    effective = ENTRY.c.date_us + _bind(f"s{n}_delay")
+    query = (
+        select(effective.label("effective_us"), *keys)
+        .where(
+            ENTRY.c.collection_row == _bind("collection"),
+            ENTRY.c.label_id == _bind(f"s{n}_label"),
+            ENTRY.c.date_us > _bind(f"s{n}_low"),
+            ENTRY.c.date_us <= _bind(f"s{n}_high"),
+        )
+        .order_by(ENTRY.c.date_us)
+        .limit(_bind("limit"))
+    )
+    return _filtered(query, ENTRY, shape, f"s{n}_horizon")
+
+
+def _filtered(query: Select[Any], entry: Any, shape: _Shape, horizon: str | None, *, types: bool = True) -> Select[Any]:
+    """Keep the versions and types that are asked for. `horizon` names the date up to which the label is in view, if not all of it is."""
+    if types and shape.types:
+        query = query.where(among(entry.c.type, "types"))
+    if shape.all:
+        return query
+    wanted: list[ColumnElement[bool]] = []
+    if shape.last:
+        latest = entry.c.superseded_us.is_(None)
+        # A newer version that is not in view yet supersedes nothing for this member.
+        wanted.append(latest if horizon is None else or_(latest, entry.c.superseded_us > _bind(horizon)))
+    if shape.exact:
+        wanted.append(among(entry.c.version_us, "exact"))
+    if shape.first:
+        wanted.append(~_older_in_view(entry, shape))
+    return query.where(or_(*wanted))
+
+
+def _older_in_view(entry: Any, shape: _Shape) -> ColumnElement[bool]:
+    older = ENTRY.alias("older")
+    visible: list[ColumnElement[bool]] = []
+    if shape.plain == "everything":
+        visible.append(older.c.date_us <= _bind("until"))
+    elif shape.plain:
+        visible.append(and_(among(older.c.label_id, "plain"), older.c.date_us <= _bind("until")))
+    for prefix in [f"b{n}" for n in range(shape.bases)] + [f"s{n}" for n in range(shape.shifts)]:
+        visible.append(and_(older.c.label_id == _bind(f"{prefix}_label"), older.c.date_us <= _bind(f"{prefix}_horizon")))
+    return exists(
+        select(literal_column("1")).where(
+            older.c.object_row == entry.c.object_row,
+            older.c.collection_row == entry.c.collection_row,
+            older.c.version_us < entry.c.version_us,
+            or_(*visible),
+        )
+    )
+
+
+def _bind(name: str) -> Any:
+    return bindparam(name, type_=Integer() if name in ("collection", "limit") else BigInteger())

@@ -1,0 +1,34 @@
+"""The rows that every hub has."""
+
+import json
+from collections.abc import Mapping
+
+from sqlalchemy import insert, select
+
+from hub.store.database import Connection, prepare
+from hub.store.tables import table
+
+REVISION = table("revision")
+STATE = table("hub_state")
+ROOT = table("api_root")
+BUNDLE = table("policy_bundle")
+
+_INSTALLED = prepare(select(REVISION.c.value).where(REVISION.c.id == 1))
+_ADD_REVISION = prepare(insert(REVISION))
+_ADD_BUNDLE = prepare(insert(BUNDLE))
+_ADD_ROOT = prepare(insert(ROOT))
+
+
+async def is_installed(conn: Connection) -> bool:
+    """Return whether the database holds a hub."""
+    return await conn.fetch_value(_INSTALLED) is not None
+
+
+async def add_hub(
+    conn: Connection, state: Mapping[str, str], policy_files: Mapping[str, str], *, root: str, root_title: str, now_us: int
+) -> None:
+    """Insert the first revision, the hub's facts, its policies and its first API Root, the default one."""
+    await conn.execute(_ADD_REVISION, id=1, value=1)
+    await conn.insert_many(STATE, ("name", "value"), list(state.items()))
+    await conn.execute(_ADD_BUNDLE, digest=state["policy"], files=json.dumps(policy_files), activated_us=now_us)
+    await conn.execute(_ADD_ROOT, slug=root, title=root_title, description=None, is_default=1)
