@@ -1,0 +1,235 @@
+"""The MUSTs of STIX 2.1 that no schema can say, for objects whose shape `stix_schema` has found right.
+
+Each rule is a function that raises Invalid with a sentence for the object's author. Beyond the standard there is one rule of the hub's own:
+an identity's name holds no character that makes it look like another's.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from hub.domain.json import excerpt
+from hub.domain.pattern import check_pattern
+from hub.domain.stix_limits import Limits
+from hub.domain.stix_schema import check_shape
+from hub.domain.stix_tlp import check_tlp_definition
+from hub.domain.stix_vocabulary import (
+    ID_CONTRIBUTORS,
+    META_TYPES,
+    PART_REFERENCES,
+    REFERENCES,
+    SDO_TYPES,
+    TIME_ORDER,
+    TIMESTAMPS,
+)
+from hub.domain.stix_words import is_character_set, is_cpe, is_language
+from hub.errors import Invalid
+
+_PROPERTY_NAME = re.compile(r"[a-z0-9_]{3,250}|id")
+_TYPE_NAME = re.compile(r"-?[a-z0-9]+(?:-[a-z0-9]+)*-?")
+_TYPE_NAME_CHARS = range(3, 251)
+_INDEX = re.compile(r"\[([0-9]{1,9})\]")
+_MARKING, _IDENTITY = frozenset({"marking-definition"}), frozenset({"identity"})
+# Bidirectional controls, zero-width characters and the byte order mark: they change how a name looks without being seen.
+_INVISIBLE = re.compile("[\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def check_rules(properties: Mapping[str, Any], *, limits: Limits) -> None:
+    """Refuse an object that breaks a MUST of STIX 2.1 beyond its shape.
+
+    Raises:
+        Invalid: it does; the detail names the property.
+    """
+    kind = properties["type"]
+    _check_names(properties)
+    _check_identifier(properties)
+    _check_times(properties)
+    _check_references(properties, limits)
+    _check_markings(properties)
+    _check_words(properties)
+    if kind == "indicator" and properties["pattern_type"] == "stix":
+        _check_indicator_pattern(properties["pattern"], limits)
+    elif kind == "marking-definition":
+        check_tlp_definition(properties)
+    elif kind == "identity" and _INVISIBLE.search(properties["name"]):
+        raise Invalid(f"name of an identity may not hold invisible or direction-changing characters: {excerpt(properties['name'])}")
+    elif kind == "language-content":
+        _check_contents(properties["contents"])
+    elif kind == "observed-data":
+        _check_observed_data(properties)
+
+
+def instant(text: str) -> tuple[str, str]:
+    """Return a timestamp as a pair that sorts by time at any precision: "…:00Z" and "…:00.000Z" are equal."""
+    return text[:19], text[20:-1].rstrip("0")
+
+
+def _check_names(properties: Mapping[str, Any]) -> None:
+    for name in properties:
+        if not _PROPERTY_NAME.fullmatch(name):
+            raise Invalid(f"{excerpt(name)} is no property name: they are 3 to 250 of a-z, 0-9 and _")
+
+
+def _check_identifier(properties: Mapping[str, Any]) -> None:
+    kind, identifier = properties["type"], properties["id"]
+    prefix, _, uuid = identifier.rpartition("--")
+    if prefix != kind:
+        raise Invalid(f"id must begin with its type, {excerpt(kind)[1:-1]}--, not {excerpt(identifier)}")
+    if kind in ID_CONTRIBUTORS and ID_CONTRIBUTORS[kind].isdisjoint(properties) and UUID(uuid).version != 4:
+        raise Invalid(f"id of this {kind} must be a UUID of version 4, as it has none of the properties that a deterministic id is made of")
+
+
+def _check_times(properties: Mapping[str, Any]) -> None:
+    kind = properties["type"]
+    for name in ("created", "modified", *TIMESTAMPS.get(kind, ())):
+        text = _at_path(properties, name.split(".")) if "." in name else properties.get(name)
+        if text is not None:
+            _check_exists(name, text)
+    _check_order(properties, "created", "modified", may_be_equal=True)
+    if kind in TIME_ORDER:
+        earlier, later, may_be_equal = TIME_ORDER[kind]
+        _check_order(properties, earlier, later, may_be_equal=may_be_equal)
+
+
+def _check_exists(name: str, text: str) -> None:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Invalid(f"{name} is no moment that exists: {excerpt(text)} ({error})") from error
+
+
+def _check_order(properties: Mapping[str, Any], earlier: str, later: str, *, may_be_equal: bool) -> None:
+    if earlier not in properties or later not in properties:
+        return
+    first, second = instant(properties[earlier]), instant(properties[later])
+    if second < first or (second == first and not may_be_equal):
+        relation = "later than or equal to" if may_be_equal else "later than"
+        raise Invalid(f"{later} ({excerpt(properties[later])}) must be {relation} {earlier} ({excerpt(properties[earlier])})")
+
+
+def _check_references(properties: Mapping[str, Any], limits: Limits) -> None:
+    for name, value in properties.items():
+        if name.endswith("_refs") and isinstance(value, list) and len(value) > limits.refs_max:
+            raise Invalid(f"{name} has {len(value)} entries; the hub takes {limits.refs_max}")
+    if "created_by_ref" in properties:
+        _check_targets("created_by_ref", properties["created_by_ref"], _IDENTITY)
+    if "object_marking_refs" in properties:
+        _check_targets("object_marking_refs", properties["object_marking_refs"], _MARKING)
+    for path, part, tables in _parts_with_references(properties):
+        for name, types in tables.items():
+            if name in part:
+                _check_targets(path + name, part[name], types)
+
+
+def _parts_with_references(properties: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, frozenset[str]]]]:
+    """Yield the object and its parts that may hold references, each with the path to it and what its references may point to."""
+    kind = properties["type"]
+    yield "", properties, REFERENCES.get(kind, {})
+    for steps, tables in PART_REFERENCES.get(kind, {}).items():
+        found = _at_path(properties, steps)
+        for part in found if isinstance(found, list) else [found]:
+            if isinstance(part, dict):
+                yield ".".join(steps) + ".", part, tables
+
+
+def _check_targets(name: str, value: str | list[str], types: frozenset[str]) -> None:
+    for target in [value] if isinstance(value, str) else value:
+        if target.partition("--")[0] not in types or "--" not in target:
+            raise Invalid(f"{name} must point to {' or '.join(sorted(types))}, not {excerpt(target)}")
+
+
+def _check_markings(properties: Mapping[str, Any]) -> None:
+    for marking in properties.get("granular_markings", ()):
+        for selector in marking["selectors"]:
+            if not _selects(properties, selector):
+                raise Invalid(f"granular_markings selects {excerpt(selector)}, which this object does not have")
+        if not is_language(marking.get("lang", "en")):
+            raise Invalid(f"lang of a granular marking must be an RFC 5646 language tag, not {excerpt(marking['lang'])}")
+    if properties["type"] == "marking-definition" and properties["id"] in _marking_refs(properties):
+        raise Invalid("a marking definition may not mark itself")
+
+
+def _marking_refs(properties: Mapping[str, Any]) -> Iterator[str]:
+    yield from properties.get("object_marking_refs", ())
+    yield from (marking["marking_ref"] for marking in properties.get("granular_markings", ()) if "marking_ref" in marking)
+
+
+def _selects(value: Any, selector: str) -> bool:
+    for step in selector.split("."):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and (index := _INDEX.fullmatch(step)) and int(index[1]) < len(value):
+            value = value[int(index[1])]
+        else:
+            return False
+    return True
+
+
+def _check_words(properties: Mapping[str, Any]) -> None:
+    """Check the values that come from a registry outside STIX."""
+    kind = properties["type"]
+    if "lang" in properties and not is_language(properties["lang"]):
+        raise Invalid(f"lang must be an RFC 5646 language tag, not {excerpt(properties['lang'])}")
+    if isinstance(cpe := properties.get("cpe"), str) and not is_cpe(cpe):
+        raise Invalid(f"cpe must be a CPE 2.3 name, not {excerpt(cpe)}")
+    if kind == "software":
+        for language in properties.get("languages", ()):
+            if not is_language(language):
+                raise Invalid(f"languages must hold RFC 5646 language tags or ISO 639-2 codes, not {excerpt(language)}")
+    for name in {"directory": ("path_enc",), "file": ("name_enc",)}.get(kind, ()):
+        if name in properties and not is_character_set(properties[name]):
+            raise Invalid(f"{name} must be a character set's preferred name in the IANA registry, not {excerpt(properties[name])}")
+
+
+def _check_indicator_pattern(pattern: str, limits: Limits) -> None:
+    for object_type, name in check_pattern(pattern, limits=limits):
+        if len(object_type) not in _TYPE_NAME_CHARS or not _TYPE_NAME.fullmatch(object_type):
+            raise Invalid(f"pattern: {excerpt(object_type)} is no name of an object type")
+        if not _PROPERTY_NAME.fullmatch(name):
+            raise Invalid(f"pattern: {excerpt(name)} is no name of a property of {excerpt(object_type)}")
+
+
+def _check_contents(contents: Mapping[str, Any]) -> None:
+    for language, translations in contents.items():
+        if not is_language(language):
+            raise Invalid(f"contents must have RFC 5646 language tags as names, not {excerpt(language)}")
+        if not isinstance(translations, dict):
+            raise Invalid(f"contents.{language} must be an object: property names and their translations")
+        _check_names(translations)
+
+
+def _check_observed_data(properties: Mapping[str, Any]) -> None:
+    for target in properties.get("object_refs", ()):
+        if target.partition("--")[0] in SDO_TYPES | META_TYPES:
+            raise Invalid(f"object_refs of observed-data must point to cyber-observable objects or relationships, not {excerpt(target)}")
+    objects = properties.get("objects", {})
+    for key, part in objects.items():
+        try:
+            _check_embedded(part, objects)
+        except Invalid as error:
+            raise Invalid(f"objects.{excerpt(key)[1:-1]}: {error.detail}") from error
+
+
+def _check_embedded(part: Mapping[str, Any], objects: Mapping[str, Any]) -> None:
+    """Check one object of the deprecated `objects`: its references are keys beside it."""
+    check_shape(part)
+    _check_names(part)
+    _check_times(part)
+    _check_words(part)
+    for path, holder, tables in _parts_with_references(part):
+        for name, types in tables.items():
+            for key in [holder[name]] if isinstance(holder.get(name), str) else holder.get(name, ()):
+                if key not in objects:
+                    raise Invalid(f"{path}{name} names {excerpt(key)}, which is not among the objects")
+                if objects[key].get("type") not in types:
+                    raise Invalid(f"{path}{name} must point to {' or '.join(sorted(types))}, not {excerpt(objects[key].get('type'))}")
+
+
+def _at_path(value: Any, steps: tuple[str, ...] | list[str]) -> Any:
+    for step in steps:
+        if not isinstance(value, dict) or step not in value:
+            return None
+        value = value[step]
+    return value

@@ -1,0 +1,142 @@
+"""The shape of STIX 2.1 objects: the OASIS JSON schemas, compiled once per type, and one helpful sentence for what does not fit.
+
+The schemas are those that the package stix2-validator carries; they are read from its files, without importing its code. What no schema can
+say is in `stix_rules`. Corrections of the schemas, each where the schema contradicts the standard, are in `_correct`.
+"""
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from hub.domain.json import excerpt
+from hub.domain.stix_vocabulary import STANDARD_TYPES
+from hub.errors import ConfigError, Invalid
+
+_ERRORS_CONSIDERED = 20
+_ALTERNATIVES_SHOWN = 3
+_OPTIONS_SHOWN = 8
+
+# The forms that schemas give as regular expressions, in words; the key is how the expression begins.
+_FORMS = {
+    "^[0-9]{4}-(0[1-9]|1[012])-": "a timestamp, YYYY-MM-DDThh:mm:ss[.s]Z",
+    "T\\d{2}:\\d{2}:\\d{2}\\.\\d{3,}Z$": "a timestamp with at least three digits of the second",
+    "T\\d{2}:\\d{2}:\\d{2}Z$": "a timestamp without a fraction of the second",
+    "^[a-z][a-z0-9-]+[a-z0-9]--[0-9a-fA-F]{8}-": "an identifier, type--UUID, of a UUID of version 1 to 5",
+    "^([a-z][a-z0-9]*)+(-[a-z0-9]+)*\\-?$": "a type name of a-z, 0-9 and single hyphens",
+    "^([A-Za-z0-9+/]{4})*": "base64",
+    "^([a-fA-F0-9]{2})+$": "an even number of hexadecimal digits",
+}
+_KINDS = ("Required", "Type", "AdditionalProperties", "Enum", "Pattern", "MinItems", "MinProperties", "Minimum", "Maximum", "Format")
+
+
+def check_shape(properties: Mapping[str, Any]) -> None:
+    """Refuse an object that does not fit the OASIS schema of its type; a custom type is held to the properties common to all.
+
+    Raises:
+        Invalid: it does not fit; the detail is one sentence about the first thing to mend.
+    """
+    validator = validator_of(_schema_name(properties))
+    if not validator.is_valid(properties):
+        errors = list(islice(validator.iter_errors(properties), _ERRORS_CONSIDERED))
+        raise Invalid(_reason(_first_to_mend(errors), properties))
+
+
+@cache
+def validator_of(name: str) -> jsonschema_rs.Draft202012Validator:
+    """Return the compiled schema of a type, or `core` or `cyber-observable-core` for custom objects."""
+    schemas = _schemas()
+    registry = jsonschema_rs.Registry([(schema["$id"], schema) for schema in schemas.values()])
+    return jsonschema_rs.Draft202012Validator(
+        schemas[name],
+        registry=registry,
+        validate_formats=True,
+        email_options=jsonschema_rs.EmailOptions(allow_display_text=False),
+        offline=True,
+    )
+
+
+def _schema_name(properties: Mapping[str, Any]) -> str:
+    if properties["type"] in STANDARD_TYPES:
+        return properties["type"]
+    # A custom object without both times can only be a custom SCO (STIX 2.1 §3.1: every other kind has them).
+    return "core" if "created" in properties or "modified" in properties else "cyber-observable-core"
+
+
+@cache
+def _schemas() -> dict[str, Any]:
+    package = importlib.util.find_spec("stix2validator")
+    folder = Path(package.origin).parent / "schemas-2.1" / "schemas" if package and package.origin else None
+    files = sorted(folder.rglob("*.json")) if folder else []
+    if not files:
+        raise ConfigError("the OASIS STIX 2.1 schemas are missing: install stix2-validator 3.2.0, whose wheel carries them")
+    return {file.stem: _correct(file.stem, orjson.loads(file.read_bytes())) for file in files}
+
+
+def _correct(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    if name == "granular-marking":  # STIX 2.1 §7.2.3.1: either a marking or a language, not always a marking
+        schema["required"] = ["selectors"]
+        schema["oneOf"] = [{"required": ["marking_ref"]}, {"required": ["lang"]}]
+    return schema
+
+
+def _first_to_mend(errors: list[jsonschema_rs.ValidationError]) -> jsonschema_rs.ValidationError:
+    def rank(error: jsonschema_rs.ValidationError) -> tuple[int, int]:
+        kind = type(error.kind).__name__
+        return _KINDS.index(kind) if kind in _KINDS else len(_KINDS), len(error.instance_path)
+
+    return min(errors, key=rank)
+
+
+def _reason(error: jsonschema_rs.ValidationError, properties: Any) -> str:
+    path = ".".join(str(step) for step in error.instance_path)
+    subject = excerpt(path)[1:-1] or "the object"
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.Required(property=missing):
+            return f"{subject} needs the property {missing}"
+        case jsonschema_rs.ValidationErrorKind.Type(types=types):
+            return f"{subject} must be of type {' or '.join(types)}, not {_kind_of(error.instance)}"
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
+            return f"{subject} may not have a property named {excerpt(names[0])}: names are 3 to 250 of a-z, 0-9 and _"
+        case jsonschema_rs.ValidationErrorKind.Enum(options=options):
+            shown = ", ".join(str(option) for option in options[:_OPTIONS_SHOWN])
+            return f"{subject} must be one of {shown}{', …' if len(options) > _OPTIONS_SHOWN else ''}, not {excerpt(error.instance)}"
+        case jsonschema_rs.ValidationErrorKind.Pattern(pattern=pattern):
+            form = next((words for start, words in _FORMS.items() if pattern.startswith(start)), f"of the form {pattern}")
+            return f"{subject} must be {form}, not {excerpt(error.instance)}"
+        case jsonschema_rs.ValidationErrorKind.MinItems() | jsonschema_rs.ValidationErrorKind.MinProperties():
+            return f"{subject} must not be empty: leave it out"
+        case jsonschema_rs.ValidationErrorKind.Minimum(limit=limit):
+            return f"{subject} must be at least {limit}, not {excerpt(error.instance)}"
+        case jsonschema_rs.ValidationErrorKind.Maximum(limit=limit):
+            return f"{subject} must be at most {limit}, not {excerpt(error.instance)}"
+        case jsonschema_rs.ValidationErrorKind.Format(format=name):
+            return f"{subject} must be a valid {name}, not {excerpt(error.instance)}"
+        case jsonschema_rs.ValidationErrorKind.AnyOf(context=context) | jsonschema_rs.ValidationErrorKind.OneOfNotValid(context=context):
+            return _alternatives(subject, error, context, properties)
+    rule = "/".join(map(str, error.schema_path))[-60:]
+    return f"{subject} holds a value or a combination of properties that STIX 2.1 does not allow (schema rule {rule})"
+
+
+def _alternatives(subject: str, error: Any, context: list[list[jsonschema_rs.ValidationError]], properties: Any) -> str:
+    if error.instance is None or error.instance == []:
+        return f"{subject} must not be null or an empty list: leave it out"
+    reasons = dict.fromkeys(_reason(_first_to_mend(branch), properties) for branch in _nearest(context))
+    return ", or ".join(islice(reasons, _ALTERNATIVES_SHOWN))
+
+
+def _nearest(context: list[list[jsonschema_rs.ValidationError]]) -> Iterator[list[jsonschema_rs.ValidationError]]:
+    """Yield the branches with the fewest errors: the alternatives that the author most likely meant."""
+    branches = [branch for branch in context if branch]
+    fewest = min(map(len, branches), default=0)
+    return (branch for branch in branches if len(branch) == fewest)
+
+
+def _kind_of(value: object) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")
