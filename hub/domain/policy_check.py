@@ -57,10 +57,33 @@ class _Piece:
         """Return `file:line` of `word` where it stands in this policy just once, else of the policy's beginning."""
         line = self.line
         if word:
-            found = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", self.text)]
+            whole = (
+                rf"{'(?<![A-Za-z0-9_])' if word[0].isalnum() else ''}{re.escape(word)}{'(?![A-Za-z0-9_])' if word[-1].isalnum() else ''}"
+            )
+            found = [match.start() for match in re.finditer(whole, self.text)]
             if len(found) == 1:
                 line += self.text.count("\n", 0, found[0])
         return f"{self.file}:{line}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """What a schema declares, as far as advice needs it."""
+
+    values: Mapping[str, list[str]]  # of the closed vocabularies, by entity type
+    actions: list[str]
+    words: list[str]
+
+    @classmethod
+    def of(cls, text: str) -> "_Vocabulary":
+        code = re.sub(r"//.*", "", text)
+        enums = re.findall(r"entity (\w+) enum \[([^\]]*)\]", code)
+        actions = re.findall(r"action ([\w\s,]+?)\s*(?:\bin\b|\bappliesTo\b|;)", code)
+        return cls(
+            values={name: re.findall(r'"([^"]*)"', ids) for name, ids in enums},
+            actions=[action.strip() for declared in actions for action in declared.split(",")],
+            words=sorted(set(re.findall(r"[A-Za-z_]\w+", code))),
+        )
 
 
 class _Faulty(Exception):
@@ -77,12 +100,12 @@ def check_source(files: Mapping[str, bytes]) -> Source:
     """
     texts = _read(files)
     schema = _parse_schema(texts.pop(SCHEMA_FILE))
-    words = sorted(set(re.findall(r"[A-Za-z_]\w+", files[SCHEMA_FILE].decode())))
+    vocabulary = _Vocabulary.of(files[SCHEMA_FILE].decode())
     policies: dict[str, SourcePolicy] = {}
     faults: list[str] = []
     for piece in (piece for name in sorted(texts) for piece in _cut(name, texts[name])):
         try:
-            policy = _check(piece, schema, words)
+            policy = _check(piece, schema, vocabulary)
         except _Faulty as fault:
             faults.append(str(fault))
             continue
@@ -137,7 +160,7 @@ def _cut(name: str, text: str) -> Iterator[_Piece]:
         yield _Piece(name, text.count("\n", 0, start) + 1, text[start:].rstrip())
 
 
-def _check(piece: _Piece, schema: cedarpy.Schema, words: list[str]) -> SourcePolicy:
+def _check(piece: _Piece, schema: cedarpy.Schema, vocabulary: _Vocabulary) -> SourcePolicy:
     parsed = _parse(piece)
     annotations = parsed.pop("annotations", {})
     policy_id, reason = annotations.get("id") or "", annotations.get("reason") or ""
@@ -149,7 +172,7 @@ def _check(piece: _Piece, schema: cedarpy.Schema, words: list[str]) -> SourcePol
     errors = cedarpy.validate_policies(piece.text, schema).errors
     if errors:
         message = re.sub(r"^for policy `policy0`[,:] ", "", errors[0].error)
-        raise _Faulty(f'{piece.at(_word(message))}: policy "{policy_id}": {message}; {_advice(message, words)}')
+        raise _Faulty(f'{piece.at(_word(message))}: policy "{policy_id}": {message}; {_advice(message, vocabulary)}')
     return SourcePolicy(policy_id, reason, parsed["effect"], piece.at(), {**parsed, "annotations": {}})
 
 
@@ -158,7 +181,7 @@ def _parse(piece: _Piece) -> dict[str, Any]:
         document = json.loads(cedarpy.policies_to_json_str(piece.text))
     except ValueError as error:
         message = str(error)
-        raise _Faulty(f"{piece.at(_word(message))}: {message}; {_advice(message, [])}") from error
+        raise _Faulty(f"{piece.at(_word(message))}: {message}; {_advice(message, None)}") from error
     policies = list(document["staticPolicies"].values())
     if len(policies) != 1:
         raise _Faulty(f"{piece.at()}: a template (?principal, ?resource) decides nothing by itself; name the principal and the resource")
@@ -187,12 +210,17 @@ _ADVICE = (
 )
 
 
-def _advice(message: str, words: list[str]) -> str:
-    """Return what to write instead."""
+def _advice(message: str, vocabulary: _Vocabulary | None) -> str:
+    """Return what to write instead; there is no vocabulary to advise on where the policy could not even be parsed."""
     for sign, advice in _ADVICE:
         if sign in message:
             return advice
-    word = _word(message)
-    name = re.sub(r'^\w+::"(.*)"$', r"\1", word) if word else ""
-    near = difflib.get_close_matches(name, words, n=1)
-    return f"did you mean {near[0]}? {SCHEMA_FILE} has the vocabulary" if near else f"use the vocabulary of {SCHEMA_FILE}"
+    if vocabulary is None:
+        return "write it as the Cedar policy grammar asks"
+    entity_type, _, quoted_id = (_word(message) or "").rpartition("::")
+    name = quoted_id.strip('"')
+    known = vocabulary.actions if entity_type == "Action" else vocabulary.values.get(entity_type, vocabulary.words)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.65)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"{SCHEMA_FILE} has the vocabulary" if known is vocabulary.words else f"write one of {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""The commands of `hub`, a module for each noun."""

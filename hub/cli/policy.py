@@ -1,0 +1,53 @@
+"""`hub policy`: check policies and try them on their scenarios, without a running hub."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.domain.policy import PolicyBundle
+from hub.domain.policy_scenario import load_scenarios, unproven
+from hub.errors import ConfigError
+
+app = typer.Typer(help="Check the policies that decide who sees what, and try them on their scenarios.", no_args_is_help=True)
+
+Directory = Annotated[
+    Path | None,
+    typer.Argument(help="Directory with schema.cedarschema and *.cedar files.", show_default="the policies that come with the hub"),
+]
+
+
+@app.command("check")
+def check_policies(directory: Directory = None) -> None:
+    """Check syntax, schema, @id and @reason; each fault is told with file and line."""
+    bundle = _load(directory)
+    files = sum(name.endswith(".cedar") for name in bundle.files)
+    typer.echo(f"{len(bundle.rules)} policies in {files} files are in order (bundle {bundle.digest[:12]})")
+
+
+@app.command("test")
+def try_scenarios(directory: Directory = None) -> None:
+    """Ask every case of DIRECTORY/scenarios/*.toml, and require at least one case that each policy decides."""
+    directory = directory or PolicyBundle.shipped_directory()
+    bundle = _load(directory)
+    try:
+        scenarios = load_scenarios(directory / "scenarios")
+    except ConfigError as error:
+        raise _failed(error.detail) from error
+    failures = [failure for scenario in scenarios if (failure := scenario.failure(bundle))]
+    failures += [f"{bundle.rules[rule_id].source}: no case expects {rule_id} to decide; add one" for rule_id in unproven(bundle, scenarios)]
+    if failures:
+        raise _failed("\n".join([*failures, f"{len(failures)} failed, {len(scenarios)} cases in all"]))
+    typer.echo(f"{len(scenarios)} cases passed, every one of {len(bundle.rules)} policies decides at least one")
+
+
+def _load(directory: Path | None) -> PolicyBundle:
+    try:
+        return PolicyBundle.load(directory or PolicyBundle.shipped_directory())
+    except ConfigError as error:
+        raise _failed(error.detail) from error
+
+
+def _failed(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)
