@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from hub.domain.feed import first_date
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.label import Label
-from hub.domain.stix import StixObject, format_timestamp
+from hub.domain.stix import StixObject
+from hub.domain.timestamp import format_timestamp
 
 _LABELS_PER_COLLECTION = 2**32
 

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, and_, bindparam, delete, func, or_, select, t
 
 from hub.domain.appending import Batch, EntryState, Incoming, LabelState, LineageState, VersionState, is_ownerless
 from hub.domain.ids import LabelId, MemberId
-from hub.domain.stix import format_timestamp
+from hub.domain.timestamp import format_timestamp
 from hub.store.database import Connection, Statement, among, prepare
 from hub.store.tables import table
 
