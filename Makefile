@@ -35,21 +35,23 @@ bench: $(DEV_STAMP) ## measure the hub against its floors (minutes)
 	$(BIN)/pytest tests/bench -m bench -s -p no:xdist $(ARGS)
 
 requirements: $(DEV_STAMP) ## pin the requirements anew, keeping the versions that still fit (ARGS=--upgrade for newer ones)
-	$(BIN)/uv pip compile pyproject.toml --group build $(PIN) $(ARGS) --output-file requirements.txt
-	$(BIN)/uv pip compile pyproject.toml --group build --group dev --constraints requirements.txt $(PIN) $(ARGS) --output-file requirements-dev.txt
+	$(PIN) --group build --output-file requirements-build.txt
+	$(PIN) pyproject.toml --output-file requirements.txt
+	$(PIN) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
 
 # For every Python from 3.11 and every system, and without a word about which registry was asked.
-PIN := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links $(ARGS)
 
 clean: ## remove the environment, caches and the demo's data
 	rm -rf .venv build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache demo-data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(RUN_STAMP): requirements.txt pyproject.toml .ci/prepare-venv
+$(RUN_STAMP): requirements-build.txt requirements.txt pyproject.toml .ci/prepare-venv
 	@.ci/prepare-venv requirements.txt
 	@touch $@
 
 # The development requirements hold the others, at the same versions.
-$(DEV_STAMP): requirements.txt requirements-dev.txt pyproject.toml .ci/prepare-venv
+$(DEV_STAMP): requirements-build.txt requirements.txt requirements-dev.txt pyproject.toml .ci/prepare-venv
 	@.ci/prepare-venv requirements-dev.txt
 	@touch $@ $(RUN_STAMP)
