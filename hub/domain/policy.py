@@ -140,16 +140,19 @@ class PolicyBundle:
         """
         source = check_source(files)
         refuse_unfit(source.schema, files[SCHEMA_FILE].decode())
-        permits = [policy for policy in source.policies if policy.effect == "permit"]
+        actions = action_entities(source.schema)
+        on_labels = _concerning(source.policies, DELAYS_S, actions)
+        on_collections = _concerning(source.policies, COLLECTION_ACTIONS, actions)
+        permits = [policy for policy in on_labels if policy.effect == "permit"]
         return cls(
             digest=_digest(files),
             files=MappingProxyType(dict(files)),
             rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
             _schema=source.schema,
-            _actions=tuple(action_entities(source.schema)),
-            _label_policies=policy_set({p.id: p.parsed for p in source.policies if _may_concern(p, DELAYS_S)}),
-            _collection_policies=policy_set({p.id: p.parsed for p in source.policies if _may_concern(p, COLLECTION_ACTIONS)}),
-            _delayed=tuple(action for action in DELAYS_S if action != READ and any(_may_concern(p, [action]) for p in permits)),
+            _actions=tuple(actions),
+            _label_policies=policy_set({policy.id: policy.parsed for policy in on_labels}),
+            _collection_policies=policy_set({policy.id: policy.parsed for policy in on_collections}),
+            _delayed=tuple(action for action in DELAYS_S if action != READ and _concerning(permits, [action], actions)),
             _probe=Probe(permits, source.schema),
         )
 
@@ -196,12 +199,20 @@ class PolicyBundle:
         return Decision(allowed=result.allowed, rules=tuple(rules))
 
 
-def _may_concern(policy: SourcePolicy, actions: Iterable[str]) -> bool:
-    """Whether a policy is not plainly about other actions, so that what is asked most is not put to policies that cannot answer."""
+def _concerning(policies: Iterable[SourcePolicy], asked: Iterable[str], actions: Iterable[Entity]) -> list[SourcePolicy]:
+    """Return the policies whose scope takes in one of the actions `asked`, so that no question is put to those that cannot answer it."""
+    parents = {action["uid"]["id"]: [parent["id"] for parent in action["parents"]] for action in actions}
+    reached: set[str] = set()
+    frontier = set(asked)
+    while frontier:
+        reached |= frontier
+        frontier = {parent for action in frontier for parent in parents.get(action, [])} - reached
+    return [policy for policy in policies if not (named := _named_actions(policy)) or named & reached]
+
+
+def _named_actions(policy: SourcePolicy) -> set[str]:
     scope = policy.parsed["action"]
-    named = {entity["id"] for entity in scope.get("entities", [scope["entity"]] if "entity" in scope else [])}
-    groups = named - set(DELAYS_S) - set(COLLECTION_ACTIONS)  # an action group may hold any action
-    return not named or bool(groups) or not named.isdisjoint(actions)
+    return {entity["id"] for entity in scope.get("entities", [scope["entity"]] if "entity" in scope else [])}
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

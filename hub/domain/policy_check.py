@@ -57,10 +57,8 @@ class _Piece:
         """Return `file:line` of `word` where it stands in this policy just once, else of the policy's beginning."""
         line = self.line
         if word:
-            whole = (
-                rf"{'(?<![A-Za-z0-9_])' if word[0].isalnum() else ''}{re.escape(word)}{'(?![A-Za-z0-9_])' if word[-1].isalnum() else ''}"
-            )
-            found = [match.start() for match in re.finditer(whole, self.text)]
+            before, after = (r"\b" if end.isalnum() else "" for end in (word[0], word[-1]))
+            found = [match.start() for match in re.finditer(f"{before}{re.escape(word)}{after}", self.text)]
             if len(found) == 1:
                 line += self.text.count("\n", 0, found[0])
         return f"{self.file}:{line}"

@@ -46,7 +46,8 @@ class LabelSet:
 
     @classmethod
     def of(cls, pairs: Sequence[tuple[Label, Collection]]) -> "LabelSet":
-        """Make `pairs` ready. Two collections with one id must be equal."""
+        """Make `pairs` ready, each label with its own collection. Two collections with one id must be equal."""
+        assert all(label.collection == collection.id for label, collection in pairs)
         collections = {collection for _, collection in pairs}
         entities = [collection_entity(collection) for collection in collections]
         entities += [label_entity(str(index), label, collection) for index, (label, collection) in enumerate(pairs)]

@@ -59,6 +59,17 @@ def test_refusal_of_an_action_group_refuses_each_of_its_actions():
     assert (decision.allowed, decision.reasons) == (False, ("Because of closed.",))
 
 
+@pytest.mark.parametrize("group", ["anything", "seeCollection"])
+def test_refusal_of_an_action_group_that_a_site_declares_refuses_its_actions(group: str):
+    # A forbid on an action of collections may concern labels too, where the site's schema says so.
+    schema = (
+        (SHIPPED / "schema.cedarschema").read_text(encoding="utf-8").replace("action see;", f'action anything;\naction see in ["{group}"];')
+    )
+    site = f'@id("open") @reason("Open.") {_permit("", "read")[2:]};\n@id("closed") @reason("Closed.") {_forbid("", group)[2:]};'
+    bundle = PolicyBundle.from_files({"schema.cedarschema": schema.encode(), "site.cedar": site.encode()})
+    assert bundle.decide_label(ENERGY, _label(), HERE).reasons == ("Closed.",)
+
+
 def test_forbid_that_cannot_be_evaluated_refuses():
     decision = _bundle(_permit("open", "read"), _forbid("broken", "read", OVERFLOW)).decide_label(ENERGY, _label(), HERE)
     assert (decision.allowed, decision.rules) == (False, ())
