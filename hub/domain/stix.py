@@ -99,7 +99,9 @@ def read_object(raw: bytes, *, limits: Limits) -> StixObject:
     _check_head(properties)
     check_shape(properties)
     check_rules(properties, limits=limits)
-    created, modified = properties.get("created"), properties.get("modified")
+    # STIX 2.1 §3.2: cyber-observable objects have no versions; a property of theirs that is named so is a custom one.
+    times = {} if properties["type"] in SCO_TYPES else properties
+    created, modified = times.get("created"), times.get("modified")
     version = modified or created
     return StixObject(
         id=properties["id"],

@@ -32,6 +32,13 @@ _FORMS = {
     "^([A-Za-z0-9+/]{4})*": "base64",
     "^([a-fA-F0-9]{2})+$": "an even number of hexadecimal digits",
 }
+_COMMON_FORMS = {
+    "created": {"$ref": "../common/timestamp.json"},
+    "modified": {"$ref": "../common/timestamp.json"},
+    "created_by_ref": {"$ref": "../common/identifier.json"},
+    "revoked": {"type": "boolean"},
+    "lang": {"type": "string"},
+}
 _KINDS = ("Required", "Type", "AdditionalProperties", "Enum", "Pattern", "MinItems", "MinProperties", "Minimum", "Maximum", "Format")
 
 
@@ -82,6 +89,12 @@ def _correct(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     if name == "granular-marking":  # STIX 2.1 §7.2.3.1: either a marking or a language, not always a marking
         schema["required"] = ["selectors"]
         schema["oneOf"] = [{"required": ["marking_ref"]}, {"required": ["lang"]}]
+    elif name == "software":  # §6.14: RFC 5646 tags, not only three letters; `stix_rules` checks them
+        schema["allOf"][1]["properties"]["languages"]["items"] = {"type": "string"}
+    elif name in ("cyber-observable-core", "marking-definition"):
+        # §3.2 gives these kinds no such properties and the schemas let any value pass; where one is there, it means what it says.
+        for common, form in _COMMON_FORMS.items():
+            schema["properties"].setdefault(common, form)
     return schema
 
 
@@ -117,6 +130,8 @@ def _reason(error: jsonschema_rs.ValidationError, properties: Any) -> str:
             return f"{subject} must be at most {limit}, not {excerpt(error.instance)}"
         case jsonschema_rs.ValidationErrorKind.Format(format=name):
             return f"{subject} must be a valid {name}, not {excerpt(error.instance)}"
+        case jsonschema_rs.ValidationErrorKind.Not() if isinstance(error.instance, str | int | float):
+            return f"{subject} must not be {excerpt(error.instance)}: STIX 2.1 excludes this form"
         case jsonschema_rs.ValidationErrorKind.AnyOf(context=context) | jsonschema_rs.ValidationErrorKind.OneOfNotValid(context=context):
             return _alternatives(subject, error, context, properties)
     rule = "/".join(map(str, error.schema_path))[-60:]

@@ -3,6 +3,7 @@
 Their ids mean one colour for ever. An object under such an id that says anything else is a forgery, whoever sends it.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,13 +62,14 @@ TLP_OF: Mapping[str, Tlp] = {
     **{marking_id: tlp for tlp, marking_id in TLP2_IDS.items()},
 }
 _COLOUR_TEXTS = {**{colour: tlp for colour, (_, tlp) in _TLP1_COLOURS.items()}, **{tlp.value: tlp for tlp in Tlp}}
+_SEPARATORS = re.compile(r"[ _+-]+")
 
 
 def colour_named(text: object) -> Tlp | None:
     """Return the colour that `text` names in any common spelling (`tlp:amber+strict`, `TLP:WHITE`, `red`), or None."""
     if not isinstance(text, str):
         return None
-    return _COLOUR_TEXTS.get(text.lower().removeprefix("tlp").lstrip(":_- ").replace("_", "+"))
+    return _COLOUR_TEXTS.get(_SEPARATORS.sub("+", text.lower().removeprefix("tlp").strip(":_- ")))
 
 
 def check_tlp_definition(properties: Mapping[str, Any]) -> None:

@@ -1,0 +1,195 @@
+"""Markings: what the producer of an object says about who may see it, resolved to the pieces of a label.
+
+- The strictest colour of the Traffic Light Protocol counts, of the object and of any part of it. TLP 1 is read as TLP 2.0 (WHITE is CLEAR).
+- An object without a colour takes its collection's default. One with a marking definition that the hub does not know is unresolved, and is
+  at least AMBER.
+- More than a colour is said by the hub's sharing extension, on the object or on a marking definition that it refers to. What several of
+  them say is put together so that it never widens: recipients must be named by all that name any.
+- Statements, IEP, PAP and other markings are known once their marking definition is, and say nothing about the colour unless they name one.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from hub.domain.ids import GroupId, MemberId
+from hub.domain.json import excerpt
+from hub.domain.label import Severity, Tlp
+from hub.domain.member import SECTORS
+from hub.domain.stix import StixObject
+from hub.domain.stix_tlp import TLP2_EXTENSION, TLP2_IDS, TLP_DEFINITIONS, TLP_OF, colour_named
+from hub.errors import Invalid
+
+__all__ = ["SHARING_EXTENSION", "TLP2_IDS", "TLP_DEFINITIONS", "TLP_OF", "MarkingMeaning", "Resolution", "meaning_of", "resolve"]
+
+SHARING_EXTENSION = "extension-definition--b1f1a0c2-6d0e-4c5b-9f57-2f1d7c3e8a41"
+
+_IEP_EXTENSION = "extension-definition--762e2e97-ee51-43e5-a9ea-165fbb862c4a"  # FIRST IEP 2.0; may carry a colour of TLP 1
+_IDENTITY = re.compile(r"identity--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TOPIC = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_TOPIC_CHARS_MAX = 64
+_RECIPIENTS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class MarkingMeaning:
+    """What one marking definition, or the sharing extension of one object, says. None and empty: nothing."""
+
+    tlp: Tlp | None = None
+    recipients: frozenset[MemberId] | None = None  # only these
+    sectors: frozenset[str] = frozenset()  # the sectors that it concerns
+    topic: str | None = None
+    severity: Severity | None = None
+
+    def to_json(self) -> str:
+        """Return the meaning as JSON text; equal meanings give equal text."""
+        said: dict[str, Any] = {
+            "tlp": self.tlp,
+            "recipients": None if self.recipients is None else sorted(self.recipients),
+            "sectors": sorted(self.sectors),
+            "topic": self.topic,
+            "severity": self.severity,
+        }
+        return json.dumps({name: value for name, value in said.items() if value not in (None, [])}, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "MarkingMeaning":
+        """Return the meaning that `to_json()` wrote."""
+        said = json.loads(text)
+        return cls(
+            tlp=Tlp(said["tlp"]) if "tlp" in said else None,
+            recipients=frozenset(said["recipients"]) if "recipients" in said else None,
+            sectors=frozenset(said.get("sectors", ())),
+            topic=said.get("topic"),
+            severity=Severity(said["severity"]) if "severity" in said else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The pieces of a label (`hub.domain.label.Label`) that an object's markings decide."""
+
+    tlp: Tlp
+    groups: frozenset[GroupId]
+    recipients: frozenset[MemberId]  # empty: nobody was named
+    sectors: frozenset[str]
+    topic: str | None  # None: the collection's
+    severity: Severity
+    unresolved: bool
+
+
+def resolve(obj: StixObject, *, known: Mapping[str, MarkingMeaning], groups: Collection[str], default: Tlp) -> Resolution:
+    """Return what the markings of an object say about who may see it.
+
+    Args:
+        known: the marking definitions that the hub holds, by id; the nine of TLP need not be among them.
+        groups: the ids of the sharing groups.
+        default: the colour of content that names none.
+    Raises:
+        Invalid: the object's own sharing extension says something that the hub does not understand.
+    """
+    refs = set(obj.marking_refs)
+    named = refs.intersection(groups)
+    unresolved = not (refs - named).issubset(known.keys() | TLP_OF.keys())
+    own = _shared_by(obj.properties)
+    said = [own, *(known[ref] for ref in obj.marking_refs if ref in known and ref not in TLP_OF)]
+    colours = [TLP_OF[ref] for ref in refs if ref in TLP_OF] + [meaning.tlp for meaning in said if meaning.tlp is not None]
+    tlp = _strictest([*colours, default, Tlp.AMBER] if unresolved else colours or [default])
+    recipients = _named_by_all(said)
+    if recipients is not None and not recipients:
+        tlp = Tlp.RED  # no recipient is named by all: it is for nobody, and an empty set would be for everybody
+    topics = (meaning.topic for meaning in said if meaning.topic is not None)
+    imminent = any(meaning.severity is Severity.IMMINENT for meaning in said)
+    return Resolution(
+        tlp=tlp,
+        groups=frozenset(GroupId(ref) for ref in named),
+        recipients=recipients or frozenset(),
+        sectors=frozenset().union(*(meaning.sectors for meaning in said)),
+        topic=next(topics, None),
+        severity=Severity.IMMINENT if imminent else Severity.ROUTINE,
+        unresolved=unresolved,
+    )
+
+
+def meaning_of(obj: StixObject) -> MarkingMeaning:
+    """Return what a marking definition says, to be kept and given to `resolve` as `known`.
+
+    Raises:
+        Invalid: its TLP 2.0 or sharing extension says something that the hub does not understand.
+    """
+    shared = _shared_by(obj.properties)
+    if obj.id in TLP_OF:
+        colours = [TLP_OF[obj.id]]
+    else:
+        colours = _colours_named(obj.properties)
+    return MarkingMeaning(
+        tlp=_strictest(colours) if colours else None,
+        recipients=shared.recipients,
+        sectors=shared.sectors,
+        topic=shared.topic,
+        severity=shared.severity,
+    )
+
+
+def _colours_named(properties: Mapping[str, Any]) -> list[Tlp]:
+    """Return every colour that a marking definition names: in its extensions, or as the label `TLP:…` where writers put that."""
+    extensions, definition = properties.get("extensions", {}), properties.get("definition", {})
+    colours: list[Tlp | None] = [colour_named(definition.get("tlp"))]
+    if TLP2_EXTENSION in extensions:
+        stated = extensions[TLP2_EXTENSION].get("tlp_2_0")
+        colours.append(colour_named(stated) or _refuse(f"tlp_2_0 must be a colour of TLP 2.0, not {excerpt(stated)}"))
+    if _IEP_EXTENSION in extensions:
+        colours.append(colour_named(extensions[_IEP_EXTENSION].get("tlp")))
+    texts = (properties.get("name"), properties.get("definition_type"), definition.get("statement"))
+    colours += [colour_named(text) for text in texts if isinstance(text, str) and text.lower().startswith("tlp")]
+    return [colour for colour in colours if colour is not None]
+
+
+def _shared_by(properties: Mapping[str, Any]) -> MarkingMeaning:
+    """Return what the sharing extension of an object says. A name that it does not know is refused: misspelt, it would widen."""
+    extension = properties.get("extensions", {}).get(SHARING_EXTENSION)
+    if extension is None:
+        return MarkingMeaning()
+    for name in extension:
+        if name not in ("extension_type", "recipients", "sectors", "topic", "severity"):
+            _refuse(f"has no property {excerpt(name)}")
+    recipients = None
+    if "recipients" in extension:
+        recipients = frozenset(MemberId(member) for member in _texts(extension, "recipients"))
+        for member in recipients:
+            if not _IDENTITY.fullmatch(member):
+                _refuse(f"recipients must hold ids of identities, not {excerpt(member)}")
+    sectors = _texts(extension, "sectors") if "sectors" in extension else []
+    for sector in sectors:
+        if sector not in SECTORS:
+            _refuse(f"sectors must hold values of the STIX industry-sector vocabulary or of the UK's CNI sectors, not {excerpt(sector)}")
+    topic, severity = extension.get("topic"), extension.get("severity")
+    if topic is not None and not (isinstance(topic, str) and len(topic) <= _TOPIC_CHARS_MAX and _TOPIC.fullmatch(topic)):
+        _refuse(f"topic must be up to {_TOPIC_CHARS_MAX} of a-z, 0-9 and single hyphens, not {excerpt(topic)}")
+    if severity is not None and severity not in tuple(Severity):
+        _refuse(f"severity must be one of {', '.join(Severity)}, not {excerpt(severity)}")
+    return MarkingMeaning(
+        recipients=recipients, sectors=frozenset(sectors), topic=topic, severity=None if severity is None else Severity(severity)
+    )
+
+
+def _texts(extension: Mapping[str, Any], name: str) -> list[str]:
+    values = extension[name]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values) or not 0 < len(values) <= _RECIPIENTS_MAX:
+        _refuse(f"{name} must be a list of 1 to {_RECIPIENTS_MAX} strings")
+    return values
+
+
+def _named_by_all(said: Iterable[MarkingMeaning]) -> frozenset[MemberId] | None:
+    naming = [meaning.recipients for meaning in said if meaning.recipients is not None]
+    return frozenset.intersection(*naming) if naming else None
+
+
+def _strictest(colours: Iterable[Tlp]) -> Tlp:
+    return max(colours, key=lambda colour: colour.rank)
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise Invalid(f"sharing marking: {reason}")
