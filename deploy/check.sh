@@ -46,9 +46,10 @@ fi
 if installed nginx nginx.conf; then
     openssl req -x509 -newkey rsa:2048 -noenc -days 1 -subj /CN=hub.example.org -keyout "$scratch/key.pem" -out "$scratch/chain.pem" 2>/dev/null
     cp "$scratch/chain.pem" "$scratch/client-authorities.pem"
-    # An ordinary user may write neither nginx's logs nor the places where it buffers bodies.
+    # nginx opens what it is told to, also for a test: an ordinary user may have neither its ports, nor its logs, nor the places for its buffers.
     temporary=$(printf "%s_temp_path $scratch/%s; " client_body body proxy proxy fastcgi fastcgi uwsgi uwsgi scgi scgi)
     sed -e "s|/etc/fusion-hub/tls|$scratch|" -e "s|/var/log/nginx|$scratch|" -e "s|/run/nginx.pid|$scratch/nginx.pid|" \
+        -e "s|listen \[::\]:|listen unix:$scratch/ipv6-|" -e "s|listen \([0-9]\)|listen unix:$scratch/ipv4-\1|" \
         -e "s|^http {|http { $temporary|" "$files/nginx.conf" >"$scratch/nginx.conf"
     check "nginx.conf (nginx)" nginx -t -q -p "$scratch" -e "$scratch/early.log" -c "$scratch/nginx.conf"
 fi
