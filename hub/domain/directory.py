@@ -51,6 +51,26 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivatedBundle:
+    """A policy bundle that is, or once was, in force."""
+
+    digest: str
+    activated_us: int  # the last time
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Something that an administrator did."""
+
+    row: int  # rises with time
+    at_us: int
+    actor: str  # a credential, or "command line"
+    action: str  # "member.add", "token.revoke", …
+    target: str  # what it was done to
+    detail: Mapping[str, object]  # what was written; never a secret
+
+
+@dataclass(frozen=True, slots=True)
 class HeldCollection:
     """A collection and the number that stands for it in the feed's tables."""
 
@@ -76,6 +96,11 @@ class Directory:
         """Return the member with this id or slug."""
         known = self.members.get(MemberId(name))
         return known or next((m for m in self.members.values() if m.slug == name), None)
+
+    def find_group(self, name: str) -> SharingGroup | None:
+        """Return the sharing group with this id or slug."""
+        known = self.groups.get(GroupId(name))
+        return known or next((g for g in self.groups.values() if g.slug == name), None)
 
     def find_collection(self, root: str, name: str) -> HeldCollection | None:
         """Return the collection of an API Root with this id or alias (TAXII 2.1 §5.2.1)."""

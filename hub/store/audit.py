@@ -1,0 +1,33 @@
+"""The audit trail: what administrators did, appended in the transaction of the change itself."""
+
+import json
+from collections.abc import Mapping
+
+from sqlalchemy import bindparam, insert, select
+
+from hub.domain.directory import AuditEntry
+from hub.store.database import Connection, prepare
+from hub.store.tables import table
+
+AUDIT = table("audit")
+
+_ADD = prepare(insert(AUDIT).values({name: bindparam(name) for name in ("at_us", "actor", "action", "target", "detail")}))
+_PAGE = prepare(
+    select(AUDIT.c.row, AUDIT.c.at_us, AUDIT.c.actor, AUDIT.c.action, AUDIT.c.target, AUDIT.c.detail)
+    .where(AUDIT.c.row < bindparam("before"))
+    .order_by(AUDIT.c.row.desc())
+    .limit(bindparam("limit"))
+)
+
+ROW_MAX = 2**63 - 1
+
+
+async def add_audit(conn: Connection, *, at_us: int, actor: str, action: str, target: str, detail: Mapping[str, object]) -> None:
+    """Append what was done. `detail` holds no secret."""
+    await conn.execute(_ADD, at_us=at_us, actor=actor, action=action, target=target, detail=json.dumps(detail, sort_keys=True))
+
+
+async def list_audit(conn: Connection, *, before: int | None, limit: int) -> list[AuditEntry]:
+    """Return at most `limit` entries, the latest first, from below the row `before`; None begins at the latest."""
+    rows = await conn.fetch(_PAGE, before=ROW_MAX if before is None else before, limit=limit)
+    return [AuditEntry(row, at_us, actor, action, target, json.loads(detail)) for row, at_us, actor, action, target, detail in rows]
