@@ -1,0 +1,19 @@
+"""What the parts of the web application find in the application and in a request."""
+
+from aiohttp import web
+
+from hub.config import Config
+from hub.domain.directory import Directory
+from hub.domain.member import Principal
+from hub.service.context import Hub
+
+CONFIG = web.AppKey("config", Config)
+HUB = web.AppKey("hub", Hub)  # there once the application has started
+
+REQUEST_ID = web.RequestKey("request_id", str)  # in every log line of the request and in its answer
+ADDRESS = web.RequestKey("address", str)  # of the client itself, as far as trusted proxies tell it
+PRINCIPAL = web.RequestKey("principal", Principal)  # set on every request but those for OPEN_PATHS
+DIRECTORY = web.RequestKey("directory", Directory)  # as of this request; set where PRINCIPAL is
+ERROR_CODE = web.RequestKey("error_code", str)  # set where the answer is an error
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})  # all other paths, known or not, take a credential

@@ -1,0 +1,109 @@
+"""Limits on what one client may ask of the hub: the body of a request, and requests and objects per minute.
+
+The limits on connections (headers, idle time, their number) are kept by `hub.web.connections`.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from aiohttp import hdrs, web
+
+from hub.config import Config
+from hub.errors import NotUnderstood, TooLarge, TooMany, Unsupported
+from hub.web.keys import PRINCIPAL
+
+_BUCKETS_MAX = 10_000  # credentials that are remembered at a time
+
+
+async def read_body(request: web.Request, config: Config) -> bytes:
+    """Return the whole body, decompressed.
+
+    Raises:
+        Unsupported: a Content-Encoding other than gzip and identity.
+        TooLarge: more than `body_bytes_max`, as sent or as decompressed.
+        NotUnderstood: what was sent is not what the Content-Encoding says, or ended early.
+        web.HTTPRequestTimeout: it did not arrive within `body_timeout_s`.
+    """
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    # aiohttp hands on what it does not know as if it were decoded.
+    if encoding not in ("identity", "gzip"):
+        raise Unsupported("Content-Encoding: the hub takes gzip and identity")
+    if request.content_length is not None and request.content_length > config.body_bytes_max:
+        raise _too_large(config)
+    try:
+        async with asyncio.timeout(config.body_timeout_s):
+            return await _read_all(request, config)
+    except TimeoutError as e:
+        raise web.HTTPRequestTimeout from e
+    except web.RequestPayloadError as e:
+        raise NotUnderstood(f"the body cannot be read as {encoding}") from e
+    except ConnectionError as e:
+        raise NotUnderstood("the connection ended before the body did") from e
+
+
+async def _read_all(request: web.Request, config: Config) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := await request.content.readany():
+        size += len(chunk)
+        if size > config.body_bytes_max:
+            raise _too_large(config)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(config: Config) -> TooLarge:
+    return TooLarge(f"the body is larger than {config.body_bytes_max} bytes; send it in parts")
+
+
+class Allowance:
+    """So much a minute for each credential, with bursts of a quarter of it: a token bucket in this process's memory."""
+
+    def __init__(self, per_min: int, what: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Make an allowance of `per_min` (0: no limit) of `what`, which names it in the refusal."""
+        self._per_s = per_min / 60
+        self._burst = max(per_min / 4, 1.0)
+        self._what = what
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}  # credential -> (what is left, as of when)
+
+    def take(self, credential: str, count: int = 1) -> None:
+        """Take `count` from the allowance of a credential.
+
+        What is taken last may be more than what is left: the rest is owed, so that one big push is possible, and then a pause.
+
+        Raises:
+            TooMany: nothing is left.
+        """
+        if not self._per_s:
+            return
+        now = self._clock()
+        left, since = self._buckets.get(credential, (self._burst, now))
+        left = min(self._burst, left + (now - since) * self._per_s)
+        if left < 1:
+            retry_after_s = math.ceil((1 - left) / self._per_s)
+            raise TooMany(f"more than {round(self._per_s * 60)} {self._what} a minute", retry_after_s=retry_after_s, credential=credential)
+        if len(self._buckets) >= _BUCKETS_MAX:
+            self._forget_full(now)
+        self._buckets[credential] = (left - count, now)
+
+    def _forget_full(self, now: float) -> None:
+        """Drop the buckets that have filled up again: a new one is the same."""
+        self._buckets = {
+            name: (left, since) for name, (left, since) in self._buckets.items() if left + (now - since) * self._per_s < self._burst
+        }
+
+
+REQUESTS = web.AppKey("requests_allowance", Allowance)
+OBJECTS = web.AppKey("objects_allowance", Allowance)
+
+
+def charge_objects(request: web.Request, count: int) -> None:
+    """Take `count` pushed objects from what the request's credential may push in a minute.
+
+    Raises:
+        TooMany: it has pushed `objects_per_min` already.
+    """
+    request.app[OBJECTS].take(request[PRINCIPAL].credential, count)

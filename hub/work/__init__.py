@@ -1,0 +1,1 @@
+"""Loops that call services at their own pace, for as long as the process serves."""
