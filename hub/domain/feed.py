@@ -11,7 +11,7 @@ Rules:
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hub.domain.ids import LabelId
@@ -20,7 +20,7 @@ TICK_US = 8  # a date added is a multiple of this; what lies between is for dela
 DELAYS_S = (0, 6 * 3600, 24 * 3600, 72 * 3600)  # the delays that policies can give (actions read, readAfter6h, …)
 _BACKLOG_OFFSET_US = len(DELAYS_S)  # within a tick, beside the offsets of the delays
 
-OrdinalAfter = Callable[[LabelId, int], int]
+OrdinalAfter = Callable[[LabelId, int], Awaitable[int]]
 """(label, date) -> ordinal of the label's first entry with a later date added, or the next ordinal to come."""
 
 
@@ -110,7 +110,7 @@ class Granted:
     delay_us: int | None
 
 
-def observe(observed: Observed, now: Sequence[Granted], clock_us: int, ordinal_after: OrdinalAfter) -> tuple[Observed, int]:
+async def observe(observed: Observed, now: Sequence[Granted], clock_us: int, ordinal_after: OrdinalAfter) -> tuple[Observed, int]:
     """Return what is observed now, and the clock moved past every backlog that came into view.
 
     Args:
@@ -124,7 +124,7 @@ def observe(observed: Observed, now: Sequence[Granted], clock_us: int, ordinal_a
         before = segments.get(grant.label)
         if before is None and grant.number < observed.labels_seen:
             before = PLAIN
-        after, clock_us = _next_segments(before, grant, clock_us, ordinal_after)
+        after, clock_us = await _next_segments(before, grant, clock_us, ordinal_after)
         if after == PLAIN:
             segments.pop(grant.label, None)
         else:
@@ -132,7 +132,7 @@ def observe(observed: Observed, now: Sequence[Granted], clock_us: int, ordinal_a
     return replace(observed, labels_seen=max(observed.labels_seen, len(now)), segments=segments), clock_us
 
 
-def _next_segments(
+async def _next_segments(
     before: tuple[Segment, ...] | None, grant: Granted, clock_us: int, ordinal_after: OrdinalAfter
 ) -> tuple[tuple[Segment, ...], int]:
     if grant.delay_us is None:
@@ -143,7 +143,7 @@ def _next_segments(
     due_us = clock_us - grant.delay_us
     if not before:
         # A new grant: the whole label comes again, for a cursor may have passed what was never fetched.
-        return _backlog((), grant, -1, due_us, clock_us, ordinal_after)
+        return await _backlog((), grant, -1, due_us, clock_us, ordinal_after)
     last = before[-1]
     assert isinstance(last, Shift), "what is visible goes on"
     if last.delay_us == grant.delay_us:
@@ -151,17 +151,17 @@ def _next_segments(
     # A changed delay: what was in view keeps its dates.
     until_us = max(last.after_us, clock_us - last.delay_us)
     kept = (*before[:-1], replace(last, until_us=until_us)) if until_us > last.after_us else before[:-1]
-    return _backlog(kept, grant, until_us, due_us, clock_us, ordinal_after)
+    return await _backlog(kept, grant, until_us, due_us, clock_us, ordinal_after)
 
 
-def _backlog(
+async def _backlog(
     kept: tuple[Segment, ...], grant: Granted, after_us: int, due_us: int, clock_us: int, ordinal_after: OrdinalAfter
 ) -> tuple[tuple[Segment, ...], int]:
     """Put what was added after `after_us` and is due into a base segment just after the clock, the rest under a shift."""
     assert grant.delay_us is not None
     if due_us <= after_us:
         return (*kept, Shift(grant.delay_us, after_us)), clock_us
-    first, end = ordinal_after(grant.label, after_us), ordinal_after(grant.label, due_us)
+    first, end = await ordinal_after(grant.label, after_us), await ordinal_after(grant.label, due_us)
     if first < end:
         base = Base(first_date(clock_us, 0) + _BACKLOG_OFFSET_US, first, end)
         kept, clock_us = (*kept, base), base.last_us

@@ -1,12 +1,15 @@
 """What every use case works with: the database, the settings, the clock, and the directory as of now."""
 
+import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.config import Config
 from hub.domain.directory import Directory
 from hub.domain.policy import PolicyBundle
+from hub.service.kept import Kept
+from hub.service.logins import Logins
 from hub.store.database import Connection, Database
 from hub.store.directory import load_directory, load_policy_files, read_revision, read_state
 
@@ -26,12 +29,15 @@ class Hub:
     now_us: Callable[[], int] = now_us
     _directory: Directory | None = None
     _bundle: PolicyBundle | None = None
+    kept: Kept = field(default_factory=Kept)
+    logins: Logins = field(default_factory=Logins)
+    pushes_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when a push was left for the background
 
     async def directory(self, conn: Connection | None = None) -> Directory:
         """Return the directory as it is now; read anew where the revision has moved."""
         if conn is None:
-            async with self.db.read() as conn:
-                return await self.directory(conn)
+            async with self.db.read() as lent:
+                return await self.directory(lent)
         revision = await read_revision(conn)
         if self._directory is None or self._directory.revision != revision:
             self._directory = await load_directory(conn)

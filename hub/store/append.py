@@ -7,7 +7,7 @@ the second is undone whole (`Duplicate`) and comes again, and then finds it.
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import Integer, and_, bindparam, delete, func, literal_column, or_, select, update
 
 from hub.domain.appending import Batch, EntryState, Incoming, LabelState, LineageState, VersionState, is_ownerless
 from hub.domain.ids import LabelId, MemberId
@@ -29,7 +29,9 @@ _SET_CLOCK = prepare(
     .values(clock_us=bindparam("clock"), labels=bindparam("label_count"))
 )
 _LABELS = prepare(
-    select(LABEL.c.id, LABEL.c.number, LABEL.c.digest, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.last_us, LABEL.c.bytes_max)
+    select(
+        LABEL.c.id, LABEL.c.number, LABEL.c.digest, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.last_us, LABEL.c.bytes_max
+    )
     .where(LABEL.c.collection_row == bindparam("collection"))
 )  # fmt: skip
 _COUNT_LABEL = prepare(
@@ -69,9 +71,13 @@ _SUPERSEDE = prepare(
 )
 _NEXT_ROW_SQLITE = {t.name: prepare(select(func.coalesce(func.max(t.c.row), 0) + 1)) for t in (OBJECT, VERSION)}
 _NEXT_ROWS_POSTGRES = {
-    t.name: prepare(text(f"SELECT nextval('{t.name}_row_seq') FROM generate_series(1, :count)").bindparams(bindparam("count", type_=BigInteger())))
+    t.name: prepare(
+        select(func.nextval(literal_column(f"'{t.name}_row_seq'"))).select_from(
+            func.generate_series(1, bindparam("count", type_=Integer()))
+        )
+    )
     for t in (OBJECT, VERSION)
-}  # fmt: skip
+}
 
 _LABEL_COLUMNS = ("id", "collection_row", "number", "digest", "canonical", "parts", "entries", "last_us", "bytes_max")
 _OBJECT_COLUMNS = ("row", "stix_id", "lineage", "type", "owner_id", "created", "created_by_ref")

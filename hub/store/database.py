@@ -321,7 +321,7 @@ def _commit_together(conn: SqliteConnection, writes: list[_Write]) -> None:
             raw.execute("SAVEPOINT one")
             try:
                 write.outcome = _drive(write.work(conn))
-            except BaseException as e:
+            except BaseException as e:  # noqa: BLE001 - it is the waiting task's to see
                 write.error = e
                 raw.execute("ROLLBACK TO one")
             raw.execute("RELEASE one")

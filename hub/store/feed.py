@@ -135,8 +135,7 @@ async def list_labels(conn: Connection, collection_row: int) -> list[StoredLabel
 
 async def page_of_bodies(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, bytes]]:
     """Return at most `selection.limit` objects of a view as (effective date, stored bytes), in order."""
-    rows = await _page(conn, collection_row, view, plan, selection, "body")
-    return rows  # type: ignore[return-value]
+    return await _page(conn, collection_row, view, plan, selection, "body")  # type: ignore[return-value]
 
 
 async def page_of_records(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, str, str]]:
@@ -378,8 +377,8 @@ def _older_in_view(entry: Any, shape: _Shape) -> ColumnElement[bool]:
         visible.append(older.c.date_us <= _bind("until"))
     elif shape.plain:
         visible.append(and_(among(older.c.label_id, "plain"), older.c.date_us <= _bind("until")))
-    for prefix in [f"b{n}" for n in range(shape.bases)] + [f"s{n}" for n in range(shape.shifts)]:
-        visible.append(and_(older.c.label_id == _bind(f"{prefix}_label"), older.c.date_us <= _bind(f"{prefix}_horizon")))
+    special = [f"b{n}" for n in range(shape.bases)] + [f"s{n}" for n in range(shape.shifts)]
+    visible += [and_(older.c.label_id == _bind(f"{p}_label"), older.c.date_us <= _bind(f"{p}_horizon")) for p in special]
     return exists(
         select(literal_column("1")).where(
             older.c.object_row == entry.c.object_row,

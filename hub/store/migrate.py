@@ -1,8 +1,10 @@
 """Bringing a database to the current schema. Migrations only go forward."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
@@ -53,7 +55,7 @@ async def check_migrated(db: Database) -> None:
     try:
         async with db.read() as conn:
             current = await conn.fetch_value(_CURRENT)
-    except Exception:  # no such table: each driver says it in its own class
+    except (sqlite3.OperationalError, asyncpg.UndefinedTableError):  # an empty database
         current = None
     if current is None:
         raise ConfigError("the database is empty; run `hub migrate` first")

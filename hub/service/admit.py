@@ -1,0 +1,293 @@
+"""Admission: what a push goes through, object by object, before it stands in the feed.
+
+The steps, in their order (a refusal is that object's failure in the status resource and never its neighbours'):
+
+1. JSON within the limits, and 2. STIX 2.1 (`hub.domain.stix`);
+3. ownership and 4. time, version by version (`hub.domain.appending`);
+5. signatures: this version of the hub verifies none, so a collection that requires them takes nothing;
+6. markings, resolved to a label (`hub.domain.marking`);
+7. privacy: no collection can ask for holds yet; they belong between 6 and 8;
+8. appended, in one transaction for a stretch of the push, together with what became of its objects.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from hub.domain.appending import Incoming
+from hub.domain.directory import Directory, HeldCollection
+from hub.domain.ids import GroupId, MemberId, StatusId, new_uuid
+from hub.domain.label import Label
+from hub.domain.labelling import label_of
+from hub.domain.marking import TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve
+from hub.domain.member import Member, Principal, SharingGroup
+from hub.domain.policy import PolicyBundle
+from hub.domain.stix import Limits, StixObject, describe, read_envelope, read_object
+from hub.domain.taxii import Collection, Outcome, Status
+from hub.domain.timestamp import format_timestamp
+from hub.errors import Invalid, NotFound, Withheld
+from hub.service.context import Hub
+from hub.service.retrieve import get_collection, get_root
+from hub.store.append import load_batch, write_batch
+from hub.store.database import Connection, Duplicate
+from hub.store.markings import add_marking, find_markings
+from hub.store.pushes import Push, add_outcomes, add_push, advance_push, find_push, list_outcomes
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_MARKING_ID = re.compile(rb"marking-definition--[0-9a-f-]{36}")
+_AT_A_TIME = 32  # objects that are checked before others get the event loop: about 2 ms
+_TRIES_MAX = 5  # of a stretch that met the same new object in another collection
+LEASE_US = 30_000_000  # how long a node may work on a stretch before another takes the push over
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An object of a push after all that can be done without the database."""
+
+    incoming: Incoming | None  # None: refused, or nothing to append
+    outcome: Outcome  # as far as it is known; the version of an object without one is known when it is appended
+    meaning: MarkingMeaning | None = None  # of a marking definition
+
+
+async def push(hub: Hub, directory: Directory, principal: Principal, root: str, name: str, body: bytes) -> Status:
+    """Take an envelope (TAXII 2.1 §5.5) and return its status; what is said to be accepted is on disk.
+
+    A push of more than `push_inline_objects_max` objects is kept and finished in the background.
+
+    Raises:
+        NotUnderstood, Invalid, TooLarge: the envelope as a whole cannot be taken.
+        NotFound, Withheld: the caller may not know of the collection, or not write to it.
+    """
+    held, decision = await get_collection(hub, directory, principal, root, name)
+    if principal.member is None or not decision.can_write:
+        raise Withheld("you may not write to this collection")
+    raws = read_envelope(body, limits=limits_of(hub))
+    now_us = hub.now_us()
+    kept = Push(StatusId(new_uuid()), root, held.row, principal.member.id, principal.credential, principal.role, now_us, len(raws), 0)
+    if len(raws) > hub.config.push_inline_objects_max:
+        await hub.db.write(add_push, replace(kept, body=body), leased_until_us=0)
+        hub.pushes_waiting.set()
+        return Status(kept.id, now_us, complete=False, total=kept.total)
+    outcomes: list[Outcome] = []
+    brought = _meanings_brought(raws, limits_of(hub))
+    members = frozenset(directory.members)
+    size = hub.config.push_chunk_objects
+    for start in range(0, len(raws), size):
+        stretch = raws[start : start + size]
+        door = await _door(hub, directory, principal.member, held, stretch, brought)
+        checked = await _check(door, stretch)
+        finished = kept if start + size >= len(raws) else None
+        outcomes = await _again(hub, _append_inline, held.row, checked, members, hub.now_us(), outcomes, finished)
+    return _status(replace(kept, done=kept.total, completed_us=now_us), outcomes)
+
+
+async def get_status(hub: Hub, directory: Directory, principal: Principal, root: str, status_id: str) -> Status:
+    """Return the status of a push of the caller's member (TAXII 2.1 §4.3).
+
+    Raises:
+        NotFound: there is none, it was forgotten, or it is another member's.
+    """
+    get_root(directory, root)
+    async with hub.db.read() as conn:
+        push = await find_push(conn, status_id)
+        if push is None or push.api_root != root or principal.member is None or push.member != principal.member.id:
+            raise NotFound("no such status")
+        return _status(push, await list_outcomes(conn, push.id))
+
+
+async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
+    """Do what is left of a push that was kept for later, stretch by stretch, unless `stop` is set in between."""
+    assert push.body is not None, "the envelope is kept while work is left"
+    raws = read_envelope(push.body, limits=limits_of(hub))
+    brought = _meanings_brought(raws, limits_of(hub))
+    while push.done < push.total and not stop.is_set():
+        directory = await hub.directory()
+        stretch = raws[push.done : push.done + hub.config.push_chunk_objects]
+        held = next((h for h in directory.collections.values() if h.row == push.collection_row), None)
+        if held is not None and await _may_still_write(hub, directory, push, held):
+            door = await _door(hub, directory, directory.members[push.member], held, stretch, brought)
+            checked = await _check(door, stretch)
+        else:
+            reason = "you may not write to this collection any more"
+            checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
+        push = await _again(hub, _append_stretch, push, checked, frozenset(directory.members), hub.now_us())
+
+
+def limits_of(hub: Hub) -> Limits:
+    """Return the limits on pushed content that the settings give."""
+    return Limits(objects_max=hub.config.envelope_objects_max, object_bytes_max=hub.config.object_bytes_max)
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """What the objects of a stretch are checked against."""
+
+    bundle: PolicyBundle
+    producer: Member
+    collection: Collection
+    groups: Mapping[GroupId, SharingGroup]
+    known: Mapping[str, MarkingMeaning]
+    limits: Limits
+    now_us: int
+    latest_us: int  # an object may not be modified later
+    labels: dict[Label, Label]  # with the producer named where it has to be
+
+    def label(self, label: Label) -> Label:
+        """Return the label, naming its producer where policy would otherwise hide the object from the producer itself."""
+        found = self.labels.get(label)
+        if found is None:
+            allowed = self.bundle.decide_label(self.producer, label, self.collection).allowed
+            found = self.labels[label] = label if allowed else replace(label, producer=self.producer.id)
+        return found
+
+
+async def _door(
+    hub: Hub, directory: Directory, producer: Member, held: HeldCollection, raws: Sequence[bytes], brought: Mapping[str, MarkingMeaning]
+) -> _Door:
+    named = {match.decode() for raw in raws for match in _MARKING_ID.findall(raw)}
+    async with hub.db.read() as conn:
+        kept = await find_markings(conn, sorted(named))
+    known = {**brought, **{id: MarkingMeaning.from_json(meaning) for id, meaning in kept.items()}}
+    now_us = hub.now_us()
+    return _Door(
+        await hub.policies(directory), producer, held.collection, directory.groups, known, limits_of(hub),
+        now_us, now_us + hub.config.modified_ahead_s * 1_000_000, {},
+    )  # fmt: skip
+
+
+def _meanings_brought(raws: Sequence[bytes], limits: Limits) -> dict[str, MarkingMeaning]:
+    """Return what the marking definitions of an envelope mean: other objects of it may refer to them from any place."""
+    brought: dict[str, MarkingMeaning] = {}
+    for raw in raws:
+        if b'"marking-definition"' in raw:
+            try:
+                obj = read_object(raw, limits=limits)
+                if obj.type == "marking-definition":
+                    brought[obj.id] = meaning_of(obj)
+            except Invalid:
+                continue  # refused where it stands in the envelope
+    return brought
+
+
+async def _check(door: _Door, raws: Sequence[bytes]) -> list[Checked]:
+    """Do for each object what needs no database, letting others have the event loop in between."""
+    checked: list[Checked] = []
+    for start in range(0, len(raws), _AT_A_TIME):
+        if start:
+            await asyncio.sleep(0)
+        checked += [_check_one(door, raw) for raw in raws[start : start + _AT_A_TIME]]
+    return checked
+
+
+def _check_one(door: _Door, raw: bytes) -> Checked:
+    try:
+        obj = read_object(raw, limits=door.limits)
+        if obj.id in TLP_OF:
+            # The standard's own marking definitions, in the standard's own words: everybody has them.
+            return Checked(None, Outcome(obj.id, obj.version or format_timestamp(door.now_us)))
+        resolution = resolve(obj, known=door.known, groups=door.groups.keys(), default=door.collection.default_tlp)
+        _refuse_unfit(door, obj, resolution)
+        meaning = meaning_of(obj) if obj.type == "marking-definition" else None
+    except Invalid as e:
+        return Checked(None, _refused(raw, e.detail, door.now_us))
+    label = door.label(label_of(resolution, door.producer, door.collection))
+    return Checked(Incoming(obj, label, door.producer.id), Outcome(obj.id, obj.version or ""), meaning)
+
+
+def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
+    if obj.version_us is not None and obj.version_us > door.latest_us:
+        raise Invalid(f"modified: {obj.version} lies in the future; it would stand as the latest version until then")
+    if door.collection.signature_required:
+        raise Invalid("this collection takes signed objects only, and this hub verifies no signatures yet")
+    if obj.id in door.groups or not resolution.groups <= door.producer.groups:
+        raise Invalid("the object names a sharing group that is not yours")
+
+
+def _refused(raw: bytes, reason: str, now_us: int) -> Outcome:
+    id, version = describe(raw)
+    return Outcome(id, version or format_timestamp(now_us), reason)
+
+
+async def _again(hub: Hub, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a write, and again where it met the same new object in another collection: then it finds it."""
+    for _ in range(_TRIES_MAX - 1):
+        try:
+            return await hub.db.write(work, *args, **kwargs)
+        except Duplicate:
+            continue
+    return await hub.db.write(work, *args, **kwargs)
+
+
+async def _append_inline(
+    conn: Connection,
+    collection_row: int,
+    checked: list[Checked],
+    member_ids: frozenset[MemberId],
+    now_us: int,
+    before: list[Outcome],
+    finished: Push | None,
+) -> list[Outcome]:
+    outcomes = before + await _append(conn, collection_row, checked, member_ids, now_us)
+    if finished is not None:
+        await add_push(conn, replace(finished, done=finished.total, completed_us=now_us), leased_until_us=0)
+        await add_outcomes(conn, finished.id, 0, outcomes)
+    return outcomes
+
+
+async def _append_stretch(conn: Connection, push: Push, checked: list[Checked], member_ids: frozenset[MemberId], now_us: int) -> Push:
+    done = push.done + len(checked)
+    if not await advance_push(conn, push, done, now_us=now_us, until_us=now_us + LEASE_US):
+        return await find_push(conn, push.id) or push
+    await add_outcomes(conn, push.id, push.done, await _append(conn, push.collection_row, checked, member_ids, now_us))
+    return replace(push, done=done, completed_us=now_us if done == push.total else None)
+
+
+async def _append(
+    conn: Connection, collection_row: int, checked: list[Checked], member_ids: frozenset[MemberId], now_us: int
+) -> list[Outcome]:
+    incoming = [c.incoming for c in checked if c.incoming is not None]
+    if not incoming:
+        return [c.outcome for c in checked]
+    batch = await load_batch(conn, collection_row, incoming, member_ids, now_us)
+    held = await find_markings(conn, [c.incoming.object.id for c in checked if c.incoming is not None and c.meaning is not None])
+    outcomes: list[Outcome] = []
+    for c in checked:
+        if c.incoming is None:
+            outcomes.append(c.outcome)
+            continue
+        obj, meaning = c.incoming.object, c.meaning.to_json() if c.meaning is not None else None
+        if meaning is not None and held.get(obj.id, meaning) != meaning:
+            refusal = "conflict: this marking definition is held with another meaning; use a new id"
+            outcomes.append(Outcome(obj.id, obj.version or format_timestamp(now_us), refusal))
+            continue
+        version, refused = batch.add(c.incoming)
+        outcomes.append(Outcome(obj.id, version, refused))
+        if meaning is not None and refused is None and obj.id not in held:
+            held[obj.id] = meaning
+            await add_marking(conn, obj.id, meaning, obj.digest)
+    await write_batch(conn, batch)
+    return outcomes
+
+
+async def _may_still_write(hub: Hub, directory: Directory, push: Push, held: HeldCollection) -> bool:
+    principal = Principal(push.credential, push.role, directory.members[push.member])
+    try:
+        _, decision = await get_collection(hub, directory, principal, push.api_root, held.collection.id)
+    except NotFound:
+        return False
+    return decision.can_write
+
+
+def _status(push: Push, outcomes: Sequence[Outcome]) -> Status:
+    return Status(
+        push.id,
+        push.request_us,
+        complete=push.completed_us is not None,
+        total=push.total,
+        successes=tuple(o for o in outcomes if o.failure is None),
+        failures=tuple(o for o in outcomes if o.failure is not None),
+    )

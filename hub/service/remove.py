@@ -1,0 +1,55 @@
+"""Deleting: an object, or some of its versions, leaves every view of one collection. Bytes and proof stay."""
+
+from hub.domain.appending import EntryState, LineageState
+from hub.domain.directory import Directory
+from hub.domain.member import Principal
+from hub.domain.taxii import Query
+from hub.errors import NotFound, Withheld
+from hub.service.context import Hub
+from hub.service.retrieve import get_collection
+from hub.service.view import see
+from hub.store.append import delete_versions, load_object
+from hub.store.database import Connection
+
+
+async def delete_object(hub: Hub, directory: Directory, principal: Principal, root: str, name: str, object_id: str, query: Query) -> None:
+    """Delete the caller's own object from a collection (TAXII 2.1 §5.7): those versions that `query` asks for.
+
+    Raises:
+        NotFound: the caller may not know of the collection; or the object is not there, or not for the caller to see.
+        Withheld: the caller may not delete here, or the object is another producer's.
+    """
+    held, decision = await get_collection(hub, directory, principal, root, name)
+    if principal.member is None or not decision.can_delete:
+        raise Withheld("you may not delete from this collection")
+    member = principal.member
+    seen = await see(hub, directory, member, held)
+
+    async def delete(conn: Connection) -> None:
+        now_us = hub.now_us()
+        batch = await load_object(conn, held.row, object_id, now_us)
+        own = next((o for o in batch.lineages.values() if o.owner == member.id and o.entries), None)
+        if own is not None and (gone := _asked_for(own, query)):
+            await delete_versions(conn, batch, own, gone, deleted_by=principal.credential)
+            return
+        others = (entry for lineage in batch.lineages.values() for entry in lineage.entries)
+        in_view = (seen.view.effective_us(e.label.id, e.date_us, e.ordinal, seen.clock_us) is not None for e in others)
+        if own is None and any(in_view):
+            raise Withheld("this object is another producer's; only its producer may delete it")
+        raise NotFound("no such object in this collection")
+
+    await hub.db.write(delete)
+
+
+def _asked_for(lineage: LineageState, query: Query) -> list[EntryState]:
+    if query.spec_versions and "2.1" not in query.spec_versions:
+        return []
+    entries, wanted = lineage.entries, query.versions
+    if wanted.all:
+        return list(entries)
+    chosen = [entry for entry in entries if entry.version_us in wanted.exact_us]
+    if wanted.last:
+        chosen.append(entries[-1])
+    if wanted.first:
+        chosen.append(entries[0])
+    return list({id(entry): entry for entry in chosen}.values())

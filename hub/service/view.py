@@ -1,0 +1,143 @@
+"""What a member may see of a collection at this moment.
+
+Policy is asked once per (member, label) and its answers are kept by what they depend on: the member's attributes, the label,
+the collection's rights and the digest of the bundle. A poll reads the collection's head; while revision, labels and
+observation are those of the kept view, nothing else has to be asked.
+"""
+
+from dataclasses import dataclass
+
+from hub.domain.directory import Directory, HeldCollection
+from hub.domain.feed import Granted, Observed, View, delay_us
+from hub.domain.ids import LabelId
+from hub.domain.label import Label
+from hub.domain.member import Member, Principal
+from hub.domain.policy import CollectionDecision, Decision
+from hub.domain.taxii import Collection
+from hub.errors import Unavailable
+from hub.service.context import Hub
+from hub.service.kept import Kept, KeptView
+from hub.store.feed import Head, StoredLabel, list_labels, plan_for, read_head
+from hub.store.views import record_observation
+
+_VIEWS_MAX = 20_000
+_DECISIONS_MAX = 1_000_000
+_RIGHTS_MAX = 100_000
+_STATISTICS_KEEP_US = 10_000_000  # a plan rests on counts and sizes that are at most this old
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A member's view of a collection, the clock up to which it goes, and how to read it."""
+
+    view: View
+    plan: str
+    clock_us: int
+    bytes_max: int  # of the largest object in the collection
+
+
+async def see(hub: Hub, directory: Directory, member: Member, held: HeldCollection) -> Seen:
+    """Return what `member` may see of a collection now.
+
+    Where its rights differ from what its polls observed last, that is recorded first: a grant comes in front of every cursor.
+    """
+    for _ in range(8):
+        async with hub.db.read() as conn:
+            head = await read_head(conn, held.row, member.id)
+            if head.revision != directory.revision:
+                # Changed since this request began: it is judged by what is in force now.
+                directory = await hub.directory(conn)
+                member = directory.members[member.id]
+                held = directory.collections[held.collection.id]
+                continue
+            seen = _keep_using(hub, member, held, head)
+            if seen is not None:
+                return seen
+            labels = (await list_labels(conn, held.row))[: head.labels]
+        grants = await _granted(hub, directory, member, held.collection, labels)
+        observed = Observed.from_json(head.labels_seen, head.state) if head.edition >= 0 else Observed()
+        if head.edition < 0 or _differs(observed, grants):
+            await hub.db.write(record_observation, held.row, member.id, grants)
+            continue
+        return _keep(hub, member, held, head, View.of(observed, [(lb.number, lb.id) for lb in labels]), labels)
+    raise Unavailable("rights keep changing; try again")
+
+
+async def rights(hub: Hub, directory: Directory, principal: Principal, collection: Collection) -> CollectionDecision:
+    """Return what `principal` may do with a collection."""
+    bundle = await hub.policies(directory)
+    key = (bundle.digest, principal, collection)
+    decision = hub.kept.rights.get(key)
+    if decision is None:
+        decision = hub.kept.rights[key] = bundle.decide_collection(principal, collection)
+        if len(hub.kept.rights) > _RIGHTS_MAX:
+            hub.kept.rights.popitem(last=False)
+    return decision
+
+
+async def decide(
+    hub: Hub, directory: Directory, member: Member, collection: Collection, labels: list[StoredLabel]
+) -> dict[LabelId, Decision]:
+    """Return policy's decision for every plain label in `labels` and every part of a narrowed one."""
+    bundle = await hub.policies(directory)
+    known = _decisions(hub.kept, (bundle.digest, member, collection))
+    for label in labels:
+        if label.canonical and label.id not in hub.kept.labels:
+            hub.kept.labels[label.id] = Label.from_canonical(label.canonical)
+    missing = [label.id for label in labels if label.canonical and label.id not in known]
+    if missing:
+        decisions = bundle.decide_labels(member, [(hub.kept.labels[label], collection) for label in missing])
+        known.update(zip(missing, decisions, strict=True))
+        hub.kept.decision_count += len(missing)
+    return known
+
+
+def _decisions(kept: Kept, key: tuple[str, Member, Collection]) -> dict[LabelId, Decision]:
+    known = kept.decisions.setdefault(key, {})
+    kept.decisions.move_to_end(key)
+    while kept.decision_count > _DECISIONS_MAX and len(kept.decisions) > 1:
+        kept.decision_count -= len(kept.decisions.popitem(last=False)[1])
+    return known
+
+
+async def _granted(hub: Hub, directory: Directory, member: Member, collection: Collection, labels: list[StoredLabel]) -> list[Granted]:
+    decisions = await decide(hub, directory, member, collection, labels)
+    grants: list[Granted] = []
+    for label in labels:
+        parts = [decisions[part] for part in label.parts]
+        delay = max(delay_us(d.delay_s) for d in parts) if all(d.allowed for d in parts) else None
+        grants.append(Granted(label.id, label.number, delay))
+    return grants
+
+
+def _differs(observed: Observed, grants: list[Granted]) -> bool:
+    if len(grants) > observed.labels_seen:
+        return True
+    for grant in grants:
+        segments = observed.segments.get(grant.label)
+        if segments is None:
+            if grant.delay_us != 0:
+                return True
+        elif (segments[-1].delay_us if segments else None) != grant.delay_us:  # type: ignore[union-attr]
+            return True
+    return False
+
+
+def _keep_using(hub: Hub, member: Member, held: HeldCollection, head: Head) -> Seen | None:
+    key = (member.id, held.row)
+    kept = hub.kept.views.get(key)
+    if kept is None or (kept.revision, kept.labels, kept.edition) != (head.revision, head.labels, head.edition):
+        return None
+    if hub.now_us() - kept.made_us > _STATISTICS_KEEP_US:
+        return None
+    hub.kept.views.move_to_end(key)
+    return Seen(kept.view, kept.plan, head.clock_us, kept.bytes_max)
+
+
+def _keep(hub: Hub, member: Member, held: HeldCollection, head: Head, view: View, labels: list[StoredLabel]) -> Seen:
+    bytes_max = max((label.bytes_max for label in labels), default=0)
+    kept = KeptView(head.revision, head.labels, head.edition, hub.now_us(), view, plan_for(view, labels), bytes_max)
+    hub.kept.views[member.id, held.row] = kept
+    if len(hub.kept.views) > _VIEWS_MAX:
+        hub.kept.views.popitem(last=False)
+    return Seen(view, kept.plan, head.clock_us, bytes_max)
