@@ -11,10 +11,12 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
+import orjson
 
+from hub.domain.canonical import canonicalise, canonicalise_plain
 from hub.errors import Invalid, NotUnderstood
 
 INTEGER_MAX = 2**53 - 1  # I-JSON: what a double holds exactly
@@ -56,22 +58,50 @@ def read_items(body: bytes) -> list[bytes]:
     return [bytes(item) for item in _decode(_ITEMS, body, "array")]
 
 
-def read_document(raw: bytes, *, depth_max: int) -> Any:
-    """Return the value of a whole JSON document, read strictly as the head of this module says.
+class Document(NamedTuple):
+    """A JSON document that was read strictly."""
+
+    value: Any
+    canonical: bytes  # its RFC 8785 form
+
+
+def read_document(raw: bytes, *, depth_max: int) -> Document:
+    """Read a whole JSON document strictly, as the head of this module says.
 
     Raises:
         NotUnderstood: not JSON, nested too deeply, or a name occurs twice in one object.
         Invalid: a number out of range, a lone surrogate or U+0000 in a string.
     """
-    text = _check_encoding(raw)
     check_depth(raw, depth_max=depth_max)
+    return _read_plain(raw) or _read_any(raw)
+
+
+def _read_plain(raw: bytes) -> Document | None:
+    """Read a document in which nothing is unusual, several times faster; None for any other, be it good or bad.
+
+    orjson is strict about syntax, UTF-8 and control characters, but keeps the last of two equal names and makes a large integer a double.
+    So the value must be plain, and written again it must have as many quotes as were sent: where none is escaped by number, every name and
+    every string brings the same quotes to both, and a name that occurred twice is written once.
+    """
+    if b"\\" in raw and b"\\u" in raw:
+        return None
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    canonical = canonicalise_plain(value)
+    return Document(value, canonical) if canonical is not None and canonical.count(b'"') == raw.count(b'"') else None
+
+
+def _read_any(raw: bytes) -> Document:
+    text = _check_encoding(raw)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise NotUnderstood(f"not JSON: {error.msg} (character {error.pos})") from error
     if _ESCAPES_TO_CHECK.search(raw):
         _check_strings(value)
-    return value
+    return Document(value, canonicalise(value))
 
 
 def check_depth(raw: bytes, *, depth_max: int) -> None:

@@ -3,7 +3,7 @@
 - All of the operators AND, OR and FOLLOWEDBY associate and mix freely, so a chain of them needs no precedence to be recognised.
 - Beyond the grammar: an observation takes each kind of qualifier once, and a hash compared for equality has its algorithm's length.
 - Time is linear in the length; nesting is limited, so that no pattern exhausts the stack. Regular expressions in MATCHES are never run.
-- By far the commonest pattern, one property equal to one string, is recognised by one regular expression.
+- By far the commonest patterns, properties that equal strings in one observation, are recognised by one regular expression.
 """
 
 import re
@@ -42,10 +42,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_ONE_EQUALITY = re.compile(
-    r"""\[\ *(?P<type>[a-zA-Z_][\w-]*) : (?P<path>[a-zA-Z_]\w*(?:\.(?:[a-zA-Z_]\w*|'[\w-]+'))*)\ *=\ *'(?P<value>[^'\\]*)'\ *\]""",
-    re.VERBOSE | re.ASCII,
-)
+_EQUALITY = r"([a-zA-Z_][\w-]*):([a-zA-Z_]\w*(?:\.(?:[a-zA-Z_]\w*|'[\w-]+'))*) *= *'([^'\\]*)'"
+_EACH_EQUALITY = re.compile(_EQUALITY, re.ASCII)
+_ONLY_EQUALITIES = re.compile(rf"\[ *{_EQUALITY}(?: +(?:AND|OR) +{_EQUALITY})* *\] *", re.ASCII)
 _ESCAPED = re.compile(r"\\(['\\])")
 
 _HEX_LENGTHS = {  # hash algorithm, without hyphens and in capitals -> its possible lengths in hexadecimal digits
@@ -75,17 +74,27 @@ def check_pattern(text: str, *, limits: Limits) -> frozenset[tuple[str, str]]:
     Raises:
         Invalid: it is none, or is longer or nested deeper than the limits; the detail names the character where it stops being one.
     """
-    if len(text) > limits.pattern_bytes_max or len(text.encode(errors="replace")) > limits.pattern_bytes_max:
+    if len(text) * 4 > limits.pattern_bytes_max and len(text.encode(errors="replace")) > limits.pattern_bytes_max:
         raise Invalid(f"pattern is longer than {limits.pattern_bytes_max} bytes")
-    if simple := _ONE_EQUALITY.fullmatch(text):
-        object_type, path, value = simple.groups()
-        steps = path.split(".")
-        right_hash = "hashes" not in steps or _is_hash(value, steps[-1].strip("'"))
-        if right_hash and _KEYWORDS.isdisjoint(steps) and object_type not in _KEYWORDS:
-            return frozenset({(object_type, steps[0])})
+    paths = _paths_of_equalities(text)
+    if paths is not None:
+        return paths
     reader = _Reader(text, depth_max=limits.pattern_depth_max)
     reader.pattern()
     return frozenset(reader.paths)
+
+
+def _paths_of_equalities(text: str) -> frozenset[tuple[str, str]] | None:
+    """Return the paths of a pattern that only compares properties with strings, by = with AND or OR; None for any other, good or bad."""
+    if not _ONLY_EQUALITIES.fullmatch(text):
+        return None
+    paths = set()
+    for object_type, path, value in _EACH_EQUALITY.findall(text):
+        steps = path.split(".")
+        if object_type in _KEYWORDS or not _KEYWORDS.isdisjoint(steps) or ("hashes" in steps and not _is_hash(value, steps[-1].strip("'"))):
+            return None
+        paths.add((object_type, steps[0]))
+    return frozenset(paths)
 
 
 class _Reader:

@@ -15,7 +15,6 @@ from typing import Any
 
 import orjson
 
-from hub.domain import canonical
 from hub.domain.json import check_depth, excerpt, read_document, read_items, read_members
 from hub.domain.stix_limits import Limits
 from hub.domain.stix_rules import check_rules
@@ -31,6 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UNIDENTIFIED = uuid.UUID("6d0f7c0e-51c4-5b0a-9d0b-3f9f1c7a2d11")  # name space of the ids given to refused objects without one
 _ID_CHARS_MAX = 300
+_REF_BYTES_MIN = 3  # a shorter object holds no list of so many references
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +95,30 @@ def read_object(raw: bytes, *, limits: Limits) -> StixObject:
     """
     if len(raw) > limits.object_bytes_max:
         raise Invalid(f"the object has {len(raw)} bytes; the hub takes {limits.object_bytes_max}")
-    properties = read_document(raw, depth_max=limits.depth_max)
+    properties, canonical = read_document(raw, depth_max=limits.depth_max)
     _check_head(properties)
     check_shape(properties)
     check_rules(properties, limits=limits)
+    if len(raw) > limits.refs_max * _REF_BYTES_MIN:
+        _check_counts(properties, limits)
     # STIX 2.1 §3.2: cyber-observable objects have no versions; a property of theirs that is named so is a custom one.
     times = {} if properties["type"] in SCO_TYPES else properties
     created, modified = times.get("created"), times.get("modified")
     version = modified or created
+    version_us = microseconds(version) if version else None
     return StixObject(
         id=properties["id"],
         type=properties["type"],
         created=created,
         modified=modified,
         version=version,
-        version_us=microseconds(version) if version else None,
-        created_us=microseconds(created) if created else None,
+        version_us=version_us,
+        created_us=version_us if created == version else microseconds(created) if created else None,
         created_by_ref=properties.get("created_by_ref"),
         revoked=properties.get("revoked", False),
         marking_refs=_marking_refs(properties),
         body=raw,
-        digest=canonical.digest(properties),
+        digest=hashlib.sha256(canonical).digest(),
         properties=properties,
     )
 
@@ -167,6 +170,12 @@ def _check_head(properties: Any) -> None:
         raise Invalid("spec_version 2.0; send 2.1")
     elif properties["spec_version"] != SPEC_VERSION:
         raise Invalid(f"spec_version must be 2.1, not {excerpt(properties['spec_version'])}")
+
+
+def _check_counts(properties: Mapping[str, Any], limits: Limits) -> None:
+    for name, value in properties.items():
+        if name.endswith("_refs") and isinstance(value, list) and len(value) > limits.refs_max:
+            raise Invalid(f"{name} has {len(value)} entries; the hub takes {limits.refs_max}")
 
 
 def _marking_refs(properties: Mapping[str, Any]) -> tuple[str, ...]:

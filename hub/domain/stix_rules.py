@@ -30,6 +30,9 @@ from hub.errors import Invalid
 _PROPERTY_NAME = re.compile(r"[a-z0-9_]{3,250}|id")
 _TYPE_NAME = re.compile(r"-?[a-z0-9]+(?:-[a-z0-9]+)*-?")
 _TYPE_NAME_CHARS = range(3, 251)
+_UUID_CHARS = 36
+_TIMES_OF_ALL = ("created", "modified")
+_REGISTRY_PROPERTIES = frozenset({"cpe", "lang", "languages", "name_enc", "path_enc"})
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
 _MARKING, _IDENTITY = frozenset({"marking-definition"}), frozenset({"identity"})
 # Bidirectional controls, zero-width characters and the byte order mark: they change how a name looks without being seen.
@@ -43,48 +46,37 @@ def check_rules(properties: Mapping[str, Any], *, limits: Limits) -> None:
         Invalid: it does; the detail names the property.
     """
     kind = properties["type"]
-    _check_names(properties)
-    _check_identifier(properties)
-    _check_times(properties)
-    _check_references(properties, limits)
-    _check_markings(properties)
-    _check_words(properties)
-    if kind == "indicator" and properties["pattern_type"] == "stix":
-        _check_indicator_pattern(properties["pattern"], limits)
+    _check_identifier(kind, properties)
+    _check_times(kind, properties)
+    _check_references(kind, properties)
+    if not _REGISTRY_PROPERTIES.isdisjoint(properties):
+        _check_words(properties)
+    if "granular_markings" in properties:
+        _check_granular_markings(properties)
+    if kind == "indicator":
+        if properties["pattern_type"] == "stix":
+            _check_indicator_pattern(properties["pattern"], limits)
     elif kind == "marking-definition":
-        check_tlp_definition(properties)
-    elif kind == "identity" and _INVISIBLE.search(properties["name"]):
-        raise Invalid(f"name of an identity may not hold invisible or direction-changing characters: {excerpt(properties['name'])}")
+        _check_marking_definition(properties)
+    elif kind == "identity":
+        _check_visible("name", properties["name"])
     elif kind == "language-content":
         _check_contents(properties["contents"])
     elif kind == "observed-data":
         _check_observed_data(properties)
 
 
-def instant(text: str) -> tuple[str, str]:
-    """Return a timestamp as a pair that sorts by time at any precision: "…:00Z" and "…:00.000Z" are equal."""
-    return text[:19], text[20:-1].rstrip("0")
-
-
-def _check_names(properties: Mapping[str, Any]) -> None:
-    for name in properties:
-        if not _PROPERTY_NAME.fullmatch(name):
-            raise Invalid(f"{excerpt(name)} is no property name: they are 3 to 250 of a-z, 0-9 and _")
-
-
-def _check_identifier(properties: Mapping[str, Any]) -> None:
-    kind, identifier = properties["type"], properties["id"]
-    prefix, _, uuid = identifier.rpartition("--")
-    if prefix != kind:
-        raise Invalid(f"id must begin with its type, {excerpt(kind)[1:-1]}--, not {excerpt(identifier)}")
-    if kind in ID_CONTRIBUTORS and ID_CONTRIBUTORS[kind].isdisjoint(properties) and UUID(uuid).version != 4:
+def _check_identifier(kind: str, properties: Mapping[str, Any]) -> None:
+    identifier = properties["id"]
+    if not identifier.startswith(kind) or len(identifier) != len(kind) + _UUID_CHARS + 2:
+        raise Invalid(f"id must be {excerpt(kind)[1:-1]}--UUID, the type of the object first, not {excerpt(identifier)}")
+    if kind in ID_CONTRIBUTORS and ID_CONTRIBUTORS[kind].isdisjoint(properties) and UUID(identifier[-_UUID_CHARS:]).version != 4:
         raise Invalid(f"id of this {kind} must be a UUID of version 4, as it has none of the properties that a deterministic id is made of")
 
 
-def _check_times(properties: Mapping[str, Any]) -> None:
-    kind = properties["type"]
-    for name in ("created", "modified", *TIMESTAMPS.get(kind, ())):
-        text = _at_path(properties, name.split(".")) if "." in name else properties.get(name)
+def _check_times(kind: str, properties: Mapping[str, Any]) -> None:
+    for name in TIMESTAMPS.get(kind, _TIMES_OF_ALL):
+        text = properties.get(name) if "." not in name else _at_path(properties, name.split("."))
         if text is not None:
             _check_exists(name, text)
     _check_order(properties, "created", "modified", may_be_equal=True)
@@ -103,29 +95,33 @@ def _check_exists(name: str, text: str) -> None:
 def _check_order(properties: Mapping[str, Any], earlier: str, later: str, *, may_be_equal: bool) -> None:
     if earlier not in properties or later not in properties:
         return
-    first, second = instant(properties[earlier]), instant(properties[later])
+    first, second = _instant(properties[earlier]), _instant(properties[later])
     if second < first or (second == first and not may_be_equal):
         relation = "later than or equal to" if may_be_equal else "later than"
         raise Invalid(f"{later} ({excerpt(properties[later])}) must be {relation} {earlier} ({excerpt(properties[earlier])})")
 
 
-def _check_references(properties: Mapping[str, Any], limits: Limits) -> None:
-    for name, value in properties.items():
-        if name.endswith("_refs") and isinstance(value, list) and len(value) > limits.refs_max:
-            raise Invalid(f"{name} has {len(value)} entries; the hub takes {limits.refs_max}")
+def _instant(text: str) -> tuple[str, str]:
+    """Return a timestamp as a pair that sorts by time at any precision: "…:00Z" and "…:00.000Z" are equal."""
+    return text[:19], text[20:-1].rstrip("0")
+
+
+def _check_references(kind: str, properties: Mapping[str, Any]) -> None:
     if "created_by_ref" in properties:
         _check_targets("created_by_ref", properties["created_by_ref"], _IDENTITY)
     if "object_marking_refs" in properties:
         _check_targets("object_marking_refs", properties["object_marking_refs"], _MARKING)
-    for path, part, tables in _parts_with_references(properties):
-        for name, types in tables.items():
-            if name in part:
-                _check_targets(path + name, part[name], types)
+    if kind in REFERENCES:
+        for path, part, tables in _parts_with_references(kind, properties):
+            for name, types in tables.items():
+                if name in part:
+                    _check_targets(path + name, part[name], types)
 
 
-def _parts_with_references(properties: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, frozenset[str]]]]:
+def _parts_with_references(
+    kind: str, properties: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, frozenset[str]]]]:
     """Yield the object and its parts that may hold references, each with the path to it and what its references may point to."""
-    kind = properties["type"]
     yield "", properties, REFERENCES.get(kind, {})
     for steps, tables in PART_REFERENCES.get(kind, {}).items():
         found = _at_path(properties, steps)
@@ -136,24 +132,30 @@ def _parts_with_references(properties: Mapping[str, Any]) -> Iterator[tuple[str,
 
 def _check_targets(name: str, value: str | list[str], types: frozenset[str]) -> None:
     for target in [value] if isinstance(value, str) else value:
-        if target.partition("--")[0] not in types or "--" not in target:
+        prefix, dashes, _ = target.partition("--")
+        if prefix not in types or not dashes:
             raise Invalid(f"{name} must point to {' or '.join(sorted(types))}, not {excerpt(target)}")
 
 
-def _check_markings(properties: Mapping[str, Any]) -> None:
-    for marking in properties.get("granular_markings", ()):
+def _check_granular_markings(properties: Mapping[str, Any]) -> None:
+    for marking in properties["granular_markings"]:
         for selector in marking["selectors"]:
             if not _selects(properties, selector):
                 raise Invalid(f"granular_markings selects {excerpt(selector)}, which this object does not have")
         if not is_language(marking.get("lang", "en")):
             raise Invalid(f"lang of a granular marking must be an RFC 5646 language tag, not {excerpt(marking['lang'])}")
-    if properties["type"] == "marking-definition" and properties["id"] in _marking_refs(properties):
+
+
+def _check_marking_definition(properties: Mapping[str, Any]) -> None:
+    granular = (marking.get("marking_ref") for marking in properties.get("granular_markings", ()))
+    if properties["id"] in (*properties.get("object_marking_refs", ()), *granular):
         raise Invalid("a marking definition may not mark itself")
+    check_tlp_definition(properties)
 
 
-def _marking_refs(properties: Mapping[str, Any]) -> Iterator[str]:
-    yield from properties.get("object_marking_refs", ())
-    yield from (marking["marking_ref"] for marking in properties.get("granular_markings", ()) if "marking_ref" in marking)
+def _check_visible(name: str, text: str) -> None:
+    if _INVISIBLE.search(text):
+        raise Invalid(f"{name} of an identity may not hold invisible or direction-changing characters: {excerpt(text)}")
 
 
 def _selects(value: Any, selector: str) -> bool:
@@ -197,7 +199,9 @@ def _check_contents(contents: Mapping[str, Any]) -> None:
             raise Invalid(f"contents must have RFC 5646 language tags as names, not {excerpt(language)}")
         if not isinstance(translations, dict):
             raise Invalid(f"contents.{language} must be an object: property names and their translations")
-        _check_names(translations)
+        for name in translations:
+            if not _PROPERTY_NAME.fullmatch(name):
+                raise Invalid(f"contents.{language}: {excerpt(name)} is no property name: they are 3 to 250 of a-z, 0-9 and _")
 
 
 def _check_observed_data(properties: Mapping[str, Any]) -> None:
@@ -207,18 +211,17 @@ def _check_observed_data(properties: Mapping[str, Any]) -> None:
     objects = properties.get("objects", {})
     for key, part in objects.items():
         try:
-            _check_embedded(part, objects)
+            check_shape(part)
+            _check_embedded(part["type"], part, objects)
         except Invalid as error:
             raise Invalid(f"objects.{excerpt(key)[1:-1]}: {error.detail}") from error
 
 
-def _check_embedded(part: Mapping[str, Any], objects: Mapping[str, Any]) -> None:
+def _check_embedded(kind: str, part: Mapping[str, Any], objects: Mapping[str, Any]) -> None:
     """Check one object of the deprecated `objects`: its references are keys beside it."""
-    check_shape(part)
-    _check_names(part)
-    _check_times(part)
+    _check_times(kind, part)
     _check_words(part)
-    for path, holder, tables in _parts_with_references(part):
+    for path, holder, tables in _parts_with_references(kind, part):
         for name, types in tables.items():
             for key in [holder[name]] if isinstance(holder.get(name), str) else holder.get(name, ()):
                 if key not in objects:

@@ -18,6 +18,8 @@ from hub.domain.json import excerpt
 from hub.domain.stix_vocabulary import STANDARD_TYPES
 from hub.errors import ConfigError, Invalid
 
+_Kind = jsonschema_rs.ValidationErrorKind
+
 _ERRORS_CONSIDERED = 20
 _ALTERNATIVES_SHOWN = 3
 _OPTIONS_SHOWN = 8
@@ -39,7 +41,9 @@ _COMMON_FORMS = {
     "revoked": {"type": "boolean"},
     "lang": {"type": "string"},
 }
-_KINDS = ("Required", "Type", "AdditionalProperties", "Enum", "Pattern", "MinItems", "MinProperties", "Minimum", "Maximum", "Format")
+_PROPERTY_NAMES = {"pattern": "^([a-z0-9_]{3,250}|id)$"}
+# The kinds of error that tell an author most, most telling first.
+_TELLING = "Required PropertyNames Type AdditionalProperties Enum Pattern MinItems MinProperties Minimum Maximum Format".split()
 
 
 def check_shape(properties: Mapping[str, Any]) -> None:
@@ -51,7 +55,7 @@ def check_shape(properties: Mapping[str, Any]) -> None:
     validator = validator_of(_schema_name(properties))
     if not validator.is_valid(properties):
         errors = list(islice(validator.iter_errors(properties), _ERRORS_CONSIDERED))
-        raise Invalid(_reason(_first_to_mend(errors), properties))
+        raise Invalid(_reason(_first_to_mend(errors)))
 
 
 @cache
@@ -91,7 +95,9 @@ def _correct(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         schema["oneOf"] = [{"required": ["marking_ref"]}, {"required": ["lang"]}]
     elif name == "software":  # §6.14: RFC 5646 tags, not only three letters; `stix_rules` checks them
         schema["allOf"][1]["properties"]["languages"]["items"] = {"type": "string"}
-    elif name in ("cyber-observable-core", "marking-definition"):
+    if name in ("core", "cyber-observable-core", "marking-definition"):
+        schema["propertyNames"] = _PROPERTY_NAMES  # §11.1; the schemas look at the beginning of a name only
+    if name in ("cyber-observable-core", "marking-definition"):
         # §3.2 gives these kinds no such properties and the schemas let any value pass; where one is there, it means what it says.
         for common, form in _COMMON_FORMS.items():
             schema["properties"].setdefault(common, form)
@@ -101,47 +107,56 @@ def _correct(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _first_to_mend(errors: list[jsonschema_rs.ValidationError]) -> jsonschema_rs.ValidationError:
     def rank(error: jsonschema_rs.ValidationError) -> tuple[int, int]:
         kind = type(error.kind).__name__
-        return _KINDS.index(kind) if kind in _KINDS else len(_KINDS), len(error.instance_path)
+        return _TELLING.index(kind) if kind in _TELLING else len(_TELLING), len(error.instance_path)
 
     return min(errors, key=rank)
 
 
-def _reason(error: jsonschema_rs.ValidationError, properties: Any) -> str:
+def _reason(error: jsonschema_rs.ValidationError) -> str:
     path = ".".join(str(step) for step in error.instance_path)
     subject = excerpt(path)[1:-1] or "the object"
     match error.kind:
-        case jsonschema_rs.ValidationErrorKind.Required(property=missing):
+        case _Kind.Required(property=missing):
             return f"{subject} needs the property {missing}"
-        case jsonschema_rs.ValidationErrorKind.Type(types=types):
+        case _Kind.PropertyNames(error=name):
+            return f"{excerpt(name.instance)} is no property name: they are 3 to 250 of a-z, 0-9 and _"
+        case _Kind.AdditionalProperties(unexpected=names):
+            return f"{subject} may not have a property named {excerpt(names[0])}"
+        case _Kind.Type(types=types):
             return f"{subject} must be of type {' or '.join(types)}, not {_kind_of(error.instance)}"
-        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
-            return f"{subject} may not have a property named {excerpt(names[0])}: names are 3 to 250 of a-z, 0-9 and _"
-        case jsonschema_rs.ValidationErrorKind.Enum(options=options):
-            shown = ", ".join(str(option) for option in options[:_OPTIONS_SHOWN])
-            return f"{subject} must be one of {shown}{', …' if len(options) > _OPTIONS_SHOWN else ''}, not {excerpt(error.instance)}"
-        case jsonschema_rs.ValidationErrorKind.Pattern(pattern=pattern):
-            form = next((words for start, words in _FORMS.items() if pattern.startswith(start)), f"of the form {pattern}")
-            return f"{subject} must be {form}, not {excerpt(error.instance)}"
-        case jsonschema_rs.ValidationErrorKind.MinItems() | jsonschema_rs.ValidationErrorKind.MinProperties():
+        case _Kind.MinItems() | _Kind.MinProperties():
             return f"{subject} must not be empty: leave it out"
-        case jsonschema_rs.ValidationErrorKind.Minimum(limit=limit):
-            return f"{subject} must be at least {limit}, not {excerpt(error.instance)}"
-        case jsonschema_rs.ValidationErrorKind.Maximum(limit=limit):
-            return f"{subject} must be at most {limit}, not {excerpt(error.instance)}"
-        case jsonschema_rs.ValidationErrorKind.Format(format=name):
-            return f"{subject} must be a valid {name}, not {excerpt(error.instance)}"
-        case jsonschema_rs.ValidationErrorKind.Not() if isinstance(error.instance, str | int | float):
-            return f"{subject} must not be {excerpt(error.instance)}: STIX 2.1 excludes this form"
-        case jsonschema_rs.ValidationErrorKind.AnyOf(context=context) | jsonschema_rs.ValidationErrorKind.OneOfNotValid(context=context):
-            return _alternatives(subject, error, context, properties)
+        case _Kind.AnyOf(context=context) | _Kind.OneOfNotValid(context=context):
+            return _alternatives(subject, error.instance, context)
+    if isinstance(error.instance, str | int | float) and (wanted := _wanted(error.kind)):
+        return f"{subject} must {wanted}, not {excerpt(error.instance)}"
     rule = "/".join(map(str, error.schema_path))[-60:]
     return f"{subject} holds a value or a combination of properties that STIX 2.1 does not allow (schema rule {rule})"
 
 
-def _alternatives(subject: str, error: Any, context: list[list[jsonschema_rs.ValidationError]], properties: Any) -> str:
-    if error.instance is None or error.instance == []:
+def _wanted(kind: Any) -> str:
+    """Return what a string or number has to be, to stand after "must"; empty for other kinds of error."""
+    match kind:
+        case _Kind.Enum(options=options):
+            shown = ", ".join(str(option) for option in options[:_OPTIONS_SHOWN])
+            return f"be one of {shown}" + (", …" if len(options) > _OPTIONS_SHOWN else "")
+        case _Kind.Pattern(pattern=pattern):
+            return "be " + next((words for start, words in _FORMS.items() if pattern.startswith(start)), f"of the form {pattern}")
+        case _Kind.Minimum(limit=limit):
+            return f"be at least {limit}"
+        case _Kind.Maximum(limit=limit):
+            return f"be at most {limit}"
+        case _Kind.Format(format=name):
+            return f"be a valid {name}"
+        case _Kind.Not():
+            return "have another form or point to another type"
+    return ""
+
+
+def _alternatives(subject: str, instance: Any, context: list[list[jsonschema_rs.ValidationError]]) -> str:
+    if instance is None or instance == []:
         return f"{subject} must not be null or an empty list: leave it out"
-    reasons = dict.fromkeys(_reason(_first_to_mend(branch), properties) for branch in _nearest(context))
+    reasons = dict.fromkeys(_reason(_first_to_mend(branch)) for branch in _nearest(context))
     return ", or ".join(islice(reasons, _ALTERNATIVES_SHOWN))
 
 

@@ -59,8 +59,8 @@ PART_REFERENCES: dict[str, dict[tuple[str, ...], dict[str, frozenset[str]]]] = {
     "process": {("extensions", "windows-service-ext"): {"service_dll_refs": frozenset({"file"})}},
 }
 
-# Type -> properties that hold a timestamp, beside `created` and `modified`; a dotted name is a path.
-TIMESTAMPS: dict[str, tuple[str, ...]] = {
+# Type -> properties that hold a timestamp; a dotted name is a path. `created` and `modified` are added to all below.
+_OWN_TIMESTAMPS: dict[str, tuple[str, ...]] = {
     "campaign": ("first_seen", "last_seen"),
     "directory": ("ctime", "mtime", "atime"),
     "email-message": ("date",),
@@ -87,6 +87,7 @@ TIMESTAMPS: dict[str, tuple[str, ...]] = {
         "x509_v3_extensions.private_key_usage_period_not_after",
     ),
 }
+TIMESTAMPS = {kind: ("created", "modified", *names) for kind, names in _OWN_TIMESTAMPS.items()}
 
 # Type -> (earlier, later, whether they may be equal): the later one is not before the earlier one.
 TIME_ORDER: dict[str, tuple[str, str, bool]] = {
