@@ -4,7 +4,7 @@ What a member may not see does not exist for it: an unknown collection and one t
 given here and nowhere else. Where it may know of a collection but not read it, that is said (TAXII 2.1 §5).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hub.domain.cursor import seal, unseal
 from hub.domain.directory import Directory, HeldCollection
@@ -147,15 +147,23 @@ def _selection(query: Query, after_us: int, seen: Seen, limit: int) -> Selection
 
 
 def _objects(hub: Hub, held: HeldCollection, rows: Sequence[tuple[int, bytes]], limit: int) -> ObjectPage:
-    size, count = 0, 0
-    for _, body in rows[:limit]:
-        size += len(body)
-        if count and size > hub.config.page_bytes_max:
+    bodies = [row[1] for row in rows[:limit]]
+    if sum(map(len, bodies)) > hub.config.page_bytes_max:
+        bodies = bodies[: _fitting(map(len, bodies), hub.config.page_bytes_max)]
+    count = len(bodies)
+    ends = _page_ends(hub, held, [rows[0][0], rows[count - 1][0]] if count else [], more=len(rows) > count)
+    return ObjectPage(*ends, tuple(bodies))
+
+
+def _fitting(sizes: Iterable[int], bytes_max: int) -> int:
+    """Return how many of the first objects fit into a page; one always does."""
+    total = count = 0
+    for size in sizes:
+        total += size
+        if count and total > bytes_max:
             break
         count += 1
-    page = rows[:count]
-    ends = _page_ends(hub, held, [page[0][0], page[-1][0]] if page else [], more=len(rows) > count)
-    return ObjectPage(*ends, tuple([body for _, body in page]))
+    return count
 
 
 async def _keys(hub: Hub, held: HeldCollection, seen: Seen, query: Query) -> tuple[list[_Key], bool]:
@@ -169,12 +177,7 @@ async def _keys(hub: Hub, held: HeldCollection, seen: Seen, query: Query) -> tup
 
 
 def _cut(hub: Hub, keys: list[_Key], limit: int) -> tuple[list[_Key], bool]:
-    size, count = 0, 0
-    for _, _, length in keys[:limit]:
-        size += length
-        if count and size > hub.config.page_bytes_max:
-            break
-        count += 1
+    count = _fitting((size for _, _, size in keys[:limit]), hub.config.page_bytes_max)
     return keys[:count], len(keys) > count
 
 

@@ -41,7 +41,7 @@ Row = Sequence[Any]
 log = logging.getLogger(__name__)
 
 _SQLITE = "sqlite"
-_DIALECTS = {_SQLITE: sqlite.dialect(paramstyle="qmark"), "postgresql": asyncpg_dialect.dialect()}
+_DIALECTS = {_SQLITE: sqlite.dialect(paramstyle="qmark"), "postgresql": asyncpg_dialect.dialect()}  # type: ignore[no-untyped-call]
 _WRITES_TOGETHER_MAX = 64  # transactions that share one commit
 _READERS_MAX = 32  # idle SQLite read connections that are kept
 
@@ -75,6 +75,7 @@ class Statement:
 
     def _compile(self, dialect: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
         compiled = self._clause.compile(dialect=_DIALECTS[dialect], compile_kwargs={"render_postcompile": True})
+        assert isinstance(compiled, SQLCompiler), "a statement, not a definition"
         constants = {name: value for name, value in compiled.params.items() if value is not None or name.startswith("param_")}
         return str(compiled), tuple(compiled.positiontup or ()), constants
 

@@ -1,8 +1,9 @@
 """Run by Alembic, on the connection that `hub.store.migrate` gives."""
 
 from alembic import context
+from sqlmodel import SQLModel
 
-from hub.store.tables import SQLModel
+import hub.store.tables  # noqa: F401 - fills the metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,97 @@
+"""Why a member sees an object, or does not: every decision named by the policies that made it."""
+
+from dataclasses import dataclass
+
+from hub.domain.directory import Directory, HeldCollection
+from hub.domain.feed import View
+from hub.domain.label import Label
+from hub.domain.member import Member, Principal, Role
+from hub.domain.policy import Decision
+from hub.domain.timestamp import format_timestamp
+from hub.errors import NotFound
+from hub.service.context import Hub
+from hub.service.view import Seen, rights, see
+from hub.store.feed import entries_of, list_labels
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAnswer:
+    """Policy's answer for one label: the version's own, or that of a newer version which narrows it."""
+
+    label: Label
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class VersionAnswer:
+    """Whether a member sees one version in one collection, and by which policies."""
+
+    collection: HeldCollection
+    version_us: int
+    date_added: str  # TAXII timestamp
+    seen: bool
+    seen_since: str | None  # the effective date, a TAXII timestamp; None where it is not in view
+    answers: tuple[LabelAnswer, ...]  # all have to allow it
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, in sentences fit to show: what denies, or what allows where nothing does."""
+        denied = [a for a in self.answers if not a.decision.allowed]
+        return tuple(dict.fromkeys(reason for answer in denied or self.answers for reason in answer.decision.reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a member sees of an object, version by version, newest last."""
+
+    object_id: str
+    member: Member
+    versions: tuple[VersionAnswer, ...]
+
+    @property
+    def seen(self) -> bool:
+        """Whether the member sees any version anywhere."""
+        return any(version.seen for version in self.versions)
+
+
+async def explain(hub: Hub, directory: Directory, principal: Principal | None, member: str, object_id: str) -> Explanation:
+    """Say whether and why a member sees an object.
+
+    Administrators and coordinators may ask about every member; others about their own, and only about what it may see.
+
+    Args:
+        principal: who asks; None for the command line.
+        member: id or slug.
+    Raises:
+        NotFound: no such member or object, or none that the caller may ask about.
+    """
+    asked = directory.find_member(member)
+    officer = principal is None or principal.role.includes(Role.COORDINATOR)
+    if asked is None or not (officer or (principal.member is not None and principal.member.id == asked.id)):  # type: ignore[union-attr]
+        raise NotFound("no such member, or none that you may ask about")
+    versions: list[VersionAnswer] = []
+    for held in directory.collections.values():
+        versions += await _in_collection(hub, directory, asked, held, object_id)
+    if not versions or not (officer or any(version.seen for version in versions)):
+        raise NotFound("no such object, or none that you may ask about")
+    return Explanation(object_id, asked, tuple(sorted(versions, key=lambda v: (v.collection.collection.id, v.version_us))))
+
+
+async def _in_collection(hub: Hub, directory: Directory, member: Member, held: HeldCollection, object_id: str) -> list[VersionAnswer]:
+    async with hub.db.read() as conn:
+        entries = await entries_of(conn, held.row, [object_id])
+        labels = {label.id: label for label in await list_labels(conn, held.row)} if entries else {}
+    if not entries:
+        return []
+    may_read = (await rights(hub, directory, Principal("", Role.READER, member), held.collection)).can_read
+    seen = await see(hub, directory, member, held) if may_read else Seen(View((), {}, everything=False), "", 0, 0)
+    bundle = await hub.policies(directory)
+    found: list[VersionAnswer] = []
+    for entry in entries:
+        parts = [Label.from_canonical(labels[part].canonical) for part in labels[entry.label].parts]
+        answers = tuple(LabelAnswer(part, bundle.explain_label(member, part, held.collection)) for part in parts)
+        since = seen.view.effective_us(entry.label, entry.date_us, entry.ordinal, seen.clock_us)
+        in_view = since is not None and since <= seen.clock_us
+        shown = format_timestamp(since) if since is not None and in_view else None
+        found.append(VersionAnswer(held, entry.version_us, format_timestamp(entry.date_us), in_view, shown, answers))
+    return found

@@ -1,0 +1,56 @@
+"""The loop that finishes big pushes, and the one that forgets old ones."""
+
+import asyncio
+import contextlib
+import logging
+
+from hub.errors import Unavailable
+from hub.service.admit import LEASE_US, finish_push
+from hub.service.context import Hub
+from hub.store.pushes import forget_pushes, lease_push, release_pushes
+
+_LOOK_S = 1.0  # how often to look for what another node left
+_FORGET_S = 600.0
+_HOUR_US = 3_600_000_000
+
+log = logging.getLogger(__name__)
+
+
+async def finish_pushes(hub: Hub, stop: asyncio.Event) -> None:
+    """Finish pushes that were left for the background, the oldest first, until `stop` is set."""
+    if hub.config.is_sqlite:
+        # The only process there is: what a killed one held is free.
+        await hub.db.write(release_pushes)
+    while not stop.is_set():
+        try:
+            now_us = hub.now_us()
+            push = await hub.db.write(lease_push, now_us=now_us, until_us=now_us + LEASE_US)
+            if push is not None:
+                await finish_push(hub, push, stop)
+                continue
+        except Unavailable as e:
+            log.warning("pushes wait: %s", e.detail)
+        await _wait(stop, hub.pushes_waiting, _LOOK_S)
+        hub.pushes_waiting.clear()
+
+
+async def forget_old_pushes(hub: Hub, stop: asyncio.Event) -> None:
+    """Delete status resources when their time is over (TAXII 2.1 §4.3: a day at the least)."""
+    while not stop.is_set():
+        try:
+            await hub.db.write(forget_pushes, before_us=hub.now_us() - hub.config.status_keep_h * _HOUR_US)
+        except Unavailable as e:
+            log.warning("old status resources stay for now: %s", e.detail)
+        await _wait(stop, None, _FORGET_S)
+
+
+async def _wait(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float) -> None:
+    """Wait until one of the events is set, or for some seconds."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in (stop, wake) if event is not None]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
