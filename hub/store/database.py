@@ -164,6 +164,7 @@ class Database:
     """A database that is open. `read` and `write` are the only ways in."""
 
     dialect: str
+    writing = 0  # write transactions that wait or run
 
     def read(self) -> contextlib.AbstractAsyncContextManager[Connection]:
         """Lend a connection for reading. Each statement sees what was committed when it began."""
@@ -261,8 +262,13 @@ class SqliteDatabase(Database):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._writes.put(_Write(lambda conn: work(conn, *args, **kwargs), loop, future))
+        self.writing += 1
+        future.add_done_callback(self._written)
         # A commit that was begun is finished whatever becomes of the caller.
         return await asyncio.shield(future)
+
+    def _written(self, _: asyncio.Future[Any]) -> None:
+        self.writing -= 1
 
     async def close(self) -> None:
         self._writes.put(None)
@@ -436,8 +442,12 @@ class PostgresDatabase(Database):
             yield PostgresConnection(raw)
 
     async def write(self, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        async with _postgres_errors(), self._pool.acquire(timeout=10) as raw, raw.transaction():
-            return await work(PostgresConnection(raw), *args, **kwargs)
+        self.writing += 1
+        try:
+            async with _postgres_errors(), self._pool.acquire(timeout=10) as raw, raw.transaction():
+                return await work(PostgresConnection(raw), *args, **kwargs)
+        finally:
+            self.writing -= 1
 
     async def close(self) -> None:
         try:

@@ -1,0 +1,77 @@
+"""Where the parts of the hub meet: settings, database, services, loops and the web application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+
+import structlog
+from aiohttp import web
+
+from hub.config import Config
+from hub.service.context import Hub, open_hub
+from hub.store.database import open_database
+from hub.store.migrate import check_migrated
+from hub.web import health, metrics, taxii
+from hub.web.addresses import ORIGINS, Origins
+from hub.web.errors import render_errors
+from hub.web.health import HEALTH, Health
+from hub.web.keys import CONFIG, HUB
+from hub.web.limits import OBJECTS, REQUESTS, Allowance
+from hub.web.metrics import METRICS, Metrics
+from hub.web.middleware import authenticate_request, finish_headers, identify_request
+from hub.work.loops import Loop, Loops
+
+log = structlog.get_logger(__name__)
+
+
+def build_app(config: Config) -> web.Application:
+    """Return the hub as a web application. Starting it opens the database and begins the loops.
+
+    Raises:
+        ConfigError: a setting cannot be used; from the start-up: the database is not there or not migrated.
+    """
+    app = web.Application(middlewares=[identify_request, render_errors, authenticate_request], client_max_size=config.body_bytes_max)
+    app[CONFIG] = config
+    app[ORIGINS] = Origins(config)
+    app[METRICS] = Metrics()
+    app[HEALTH] = Health()
+    app[REQUESTS] = Allowance(config.requests_per_min, "requests")
+    app[OBJECTS] = Allowance(config.objects_per_min, "objects pushed")
+    app.cleanup_ctx.extend([_open, _work])
+    app.on_response_prepare.append(finish_headers)
+    app.add_routes([*taxii.routes(), *health.routes(), *metrics.routes(config)])
+    return app
+
+
+def _loops(app: web.Application, hub: Hub) -> list[Loop]:
+    """Return what goes on while the hub serves. A new loop is one more line."""
+    return [
+        Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing)),
+    ]
+
+
+async def _open(app: web.Application) -> AsyncIterator[None]:
+    """Open the database and the hub on it."""
+    config = app[CONFIG]
+    db = await open_database(config.database_url)
+    try:
+        await check_migrated(db)
+        app[HUB] = await open_hub(config, db)
+        yield
+    finally:
+        await db.close()
+
+
+async def _work(app: web.Application) -> AsyncIterator[None]:
+    """Run the loops; at the end let them finish what they have begun."""
+    stop = asyncio.Event()
+    loops = Loops(_loops(app, app[HUB]))
+    app[HEALTH].failing = loops.failing
+    task = asyncio.create_task(loops.run(stop), name="loops")
+    yield
+    stop.set()
+    try:
+        async with asyncio.timeout(app[CONFIG].drain_s):
+            await task
+    except TimeoutError:
+        log.warning("loops were cut off at the stop", seconds=app[CONFIG].drain_s)

@@ -1,0 +1,102 @@
+"""What the hub counts, for Prometheus. Labels are route templates and statuses, never anything that a client makes up.
+
+Several worker processes share a directory of counters that their supervisor owns (prometheus_client's multiprocess mode), so
+whichever of them is asked answers for all.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from aiohttp import hdrs, web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from hub.config import Config
+from hub.errors import NotFound
+from hub.web.addresses import Networks
+from hub.web.keys import ADDRESS
+
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # the library's own switch, which it reads when it is imported
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SAMPLE_EVERY_S = 1.0
+
+
+class Metrics:
+    """The hub's counters, in a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self._requests = Counter("hub_requests", "Requests answered", ("method", "route", "status"), registry=registry)
+        self._seconds = Histogram(
+            "hub_request_seconds", "Time to answer a request", ("method", "route"), buckets=_SECONDS, registry=registry
+        )
+        self._of_answer: dict[tuple[str, str, int], Callable[[float], None]] = {}
+        self.pushes = Counter("hub_pushes", "Envelopes pushed", registry=registry)
+        self.objects_accepted = Counter("hub_objects_accepted", "Objects of pushes that were accepted", registry=registry)
+        self.objects_refused = Counter("hub_objects_refused", "Objects of pushes that were refused", registry=registry)
+        self.pages = Counter("hub_pages", "Pages of objects, manifests and versions served", registry=registry)
+        self.objects_served = Counter("hub_objects_served", "Entries in those pages", registry=registry)
+        self.rate_limited = Counter("hub_rate_limited", "Requests refused because of a rate limit", registry=registry)
+        self.unauthenticated = Counter("hub_unauthenticated", "Requests refused for want of a good credential", registry=registry)
+        self.connections = Gauge("hub_connections", "Open connections", registry=registry, multiprocess_mode="livesum")
+        self.loop_lag = Gauge(
+            "hub_loop_lag_seconds", "How late the event loop was, last measured", registry=registry, multiprocess_mode="livemax"
+        )
+        self.writing = Gauge("hub_writing", "Write transactions that wait or run", registry=registry, multiprocess_mode="livesum")
+
+    def count_answer(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request. `route` is a template; `method` one that the hub has a route for."""
+        key = (method, route, status)
+        observe = self._of_answer.get(key)
+        if observe is None:
+            observe = self._of_answer[key] = self._observer(*key)
+        observe(seconds)
+
+    def render(self) -> bytes:
+        """Return the state of all counters in Prometheus' text format, those of this node's other processes included."""
+        if MULTIPROCESS_VARIABLE not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+    async def sample(self, stop: asyncio.Event, *, writing: Callable[[], int]) -> None:
+        """Measure, once a second until `stop`, what no event reports."""
+        loop = asyncio.get_running_loop()
+        while not stop.is_set():
+            due = loop.time() + _SAMPLE_EVERY_S
+            try:
+                async with asyncio.timeout_at(due):
+                    await stop.wait()
+            except TimeoutError:
+                self.loop_lag.set(max(0.0, loop.time() - due))
+                self.writing.set(writing())
+
+    def _observer(self, method: str, route: str, status: int) -> Callable[[float], None]:
+        count = self._requests.labels(method, route, str(status)).inc
+        observe = self._seconds.labels(method, route).observe
+
+        def both(seconds: float) -> None:
+            count()
+            observe(seconds)
+
+        return both
+
+
+METRICS = web.AppKey("metrics", Metrics)
+
+
+def routes(config: Config) -> list[web.RouteDef]:
+    """Return the route of /metrics."""
+    readers = Networks("metrics_addresses", config.metrics_addresses)
+
+    async def get_metrics(request: web.Request) -> web.Response:
+        """Answer Prometheus; anybody but `metrics_addresses` finds nothing here."""
+        if request[ADDRESS] not in readers:
+            raise NotFound("there is nothing at this path")
+        # Reading the counters of all processes means reading files.
+        body = await asyncio.to_thread(request.app[METRICS].render)
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+
+    return [web.get("/metrics", get_metrics)]
