@@ -1,0 +1,24 @@
+"""Databases that live as long as a module: its examples each take a collection of their own."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import PostgresServer
+
+
+@pytest.fixture(scope="module")
+def module_sqlite_url(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("module") / "hub.sqlite3"
+    for part in _sqlite_template.parent.glob(f"{_sqlite_template.name}*"):
+        shutil.copy(part, path.with_name(part.name))
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="module")
+def module_postgresql_url(postgres_server: PostgresServer, _postgresql_template: str) -> Iterator[str]:
+    name = postgres_server.create_database(_postgresql_template)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
