@@ -24,7 +24,7 @@ from hub.domain.stix_vocabulary import (
     TIME_ORDER,
     TIMESTAMPS,
 )
-from hub.domain.stix_words import is_character_set, is_cpe, is_language
+from hub.domain.stix_words import is_character_set, is_language
 from hub.errors import Invalid
 
 _PROPERTY_NAME = re.compile(r"[a-z0-9_]{3,250}|id")
@@ -32,7 +32,7 @@ _TYPE_NAME = re.compile(r"-?[a-z0-9]+(?:-[a-z0-9]+)*-?")
 _TYPE_NAME_CHARS = range(3, 251)
 _UUID_CHARS = 36
 _TIMES_OF_ALL = ("created", "modified")
-_REGISTRY_PROPERTIES = frozenset({"cpe", "lang", "languages", "name_enc", "path_enc"})
+_REGISTRY_PROPERTIES = frozenset({"lang", "languages", "name_enc", "path_enc"})
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
 _MARKING, _IDENTITY = frozenset({"marking-definition"}), frozenset({"identity"})
 # Bidirectional controls, zero-width characters and the byte order mark: they change how a name looks without being seen.
@@ -174,8 +174,6 @@ def _check_words(properties: Mapping[str, Any]) -> None:
     kind = properties["type"]
     if "lang" in properties and not is_language(properties["lang"]):
         raise Invalid(f"lang must be an RFC 5646 language tag, not {excerpt(properties['lang'])}")
-    if isinstance(cpe := properties.get("cpe"), str) and not is_cpe(cpe):
-        raise Invalid(f"cpe must be a CPE 2.3 name, not {excerpt(cpe)}")
     if kind == "software":
         for language in properties.get("languages", ()):
             if not is_language(language):

@@ -32,6 +32,7 @@ _FORMS = {
     "^[a-z][a-z0-9-]+[a-z0-9]--[0-9a-fA-F]{8}-": "an identifier, type--UUID, of a UUID of version 1 to 5",
     "^([a-z][a-z0-9]*)+(-[a-z0-9]+)*\\-?$": "a type name of a-z, 0-9 and single hyphens",
     "^([A-Za-z0-9+/]{4})*": "base64",
+    "^(?:cpe:2": "a CPE 2.3 name",
     "^([a-fA-F0-9]{2})+$": "an even number of hexadecimal digits",
 }
 _COMMON_FORMS = {
@@ -93,8 +94,10 @@ def _correct(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     if name == "granular-marking":  # STIX 2.1 §7.2.3.1: either a marking or a language, not always a marking
         schema["required"] = ["selectors"]
         schema["oneOf"] = [{"required": ["marking_ref"]}, {"required": ["lang"]}]
-    elif name == "software":  # §6.14: RFC 5646 tags, not only three letters; `stix_rules` checks them
-        schema["allOf"][1]["properties"]["languages"]["items"] = {"type": "string"}
+    if name == "software":
+        own = schema["allOf"][1]["properties"]
+        own["languages"]["items"] = {"type": "string"}  # §6.14: RFC 5646 tags, not only three letters; `stix_rules` checks them
+        own["cpe"]["pattern"] = f"^(?:{own['cpe']['pattern']})$"  # the whole of it is a CPE name, not only a part
     if name in ("core", "cyber-observable-core", "marking-definition"):
         schema["propertyNames"] = _PROPERTY_NAMES  # §11.1; the schemas look at the beginning of a name only
     if name in ("cyber-observable-core", "marking-definition"):

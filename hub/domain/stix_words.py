@@ -1,4 +1,4 @@
-"""Words from registries outside STIX that STIX 2.1 requires: languages, character sets, platform names."""
+"""Words from registries outside STIX that STIX 2.1 requires: languages, character sets."""
 
 import re
 
@@ -7,9 +7,6 @@ _LANGUAGE_TAG = re.compile(  # RFC 5646 §2.1, in lower case
     r"(?:-[0-9a-wyz](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?"
 )
 _PRIVATE_LANGUAGE = re.compile(r"q[a-t][a-z]")
-# NISTIR 7695 §6.2: a formatted string (ten components after the part), or the older URI binding.
-_CPE_VALUE = r"(?:[*-]|\\?[*?]*(?:[a-zA-Z0-9._-]|\\[!-/:-@[-`{-~])+[*?]*)"
-_CPE = re.compile(rf"cpe:2\.3:[aho*-](?::{_CPE_VALUE}){{10}}|cpe:/[aho]?(?::[a-zA-Z0-9._~%-]*){{0,6}}", re.IGNORECASE)
 _TAG_CHARS_MAX = 100
 
 
@@ -24,11 +21,6 @@ def is_language(tag: object) -> bool:
 def is_character_set(name: str) -> bool:
     """Whether `name` is the preferred MIME name, or where there is none the name, of a character set of the IANA registry."""
     return name in _CHARACTER_SETS
-
-
-def is_cpe(text: str) -> bool:
-    """Whether `text` is a CPE 2.3 name."""
-    return _CPE.fullmatch(text) is not None
 
 
 # ISO 639-1, ISO 639-2, and those of ISO 639-3 that are met on their own rather than by the language that includes them.
