@@ -47,9 +47,14 @@ async def change(hub: Hub, principal: Principal, work: Callable[[Change], Awaita
     return await hub.db.write(run)
 
 
+def is_suspended(principal: Principal) -> bool:
+    """Whether a principal acts for a member that is suspended."""
+    return principal.member is not None and principal.member.suspended
+
+
 def require_active(principal: Principal) -> None:
     """Refuse a principal whose member is suspended."""
-    if principal.member is not None and principal.member.suspended:
+    if is_suspended(principal):
         raise Withheld("your organisation's membership is suspended")
 
 

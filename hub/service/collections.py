@@ -17,12 +17,12 @@ from hub.domain.naming import (
     checked_title,
     checked_topic,
 )
-from hub.domain.policy import CollectionDecision
 from hub.domain.taxii import MEDIA_TYPE_STIX, ApiRoot, Collection, Grantee, GranteeKind, Right
 from hub.errors import Conflict, Invalid, NotFound
 from hub.service.administer import Change, change, get_any_group, get_any_member, is_admin, require_active, require_role
 from hub.service.context import Hub
 from hub.service.install import DEFAULT_ROOT
+from hub.service.view import rights
 from hub.store import collections as store
 
 
@@ -110,11 +110,6 @@ async def change_root(hub: Hub, principal: Principal, slug: str, **changes: Unpa
         return root
 
     return await change(hub, principal, work)
-
-
-async def decide(hub: Hub, directory: Directory, principal: Principal, collection: Collection) -> CollectionDecision:
-    """Return what policy lets `principal` do with a collection."""
-    return (await hub.policies(directory)).decide_collection(principal, collection)
 
 
 async def list_collections(hub: Hub, directory: Directory, principal: Principal) -> list[Collection]:
@@ -262,7 +257,7 @@ async def _set_right(hub: Hub, principal: Principal, name: str, right: Right, to
 
 
 async def _may_know(hub: Hub, directory: Directory, principal: Principal, collection: Collection) -> bool:
-    return is_admin(principal) or (await decide(hub, directory, principal, collection)).can_see
+    return is_admin(principal) or (await rights(hub, directory, principal, collection)).can_see
 
 
 def _find(directory: Directory, name: str) -> Collection | None:
