@@ -112,6 +112,8 @@ def load_config(path: Path | None = None, environ: Mapping[str, str] | None = No
     for name in known.keys() - {"connector_settings"}:
         if f"HUB_{name.upper()}" in environ:
             values[name] = _from_text(name, environ[f"HUB_{name.upper()}"], hints[name])
+    if "connector_settings" in values:
+        values["connector_settings"] = _with_environment(values["connector_settings"], environ)
     values.update({name: value for name, value in overrides.items() if value is not None})
     for name, value in values.items():
         values[name] = _checked(name, value, hints[name], known[name].metadata["least"])
@@ -155,6 +157,18 @@ def _from_text(name: str, text: str, hint: Any) -> Any:
         except ValueError as e:
             raise ConfigError(f"HUB_{name.upper()}: a whole number is needed, not {text!r}") from e
     return text or None if NoneType in get_args(hint) else text
+
+
+def _with_environment(tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Add HUB_CONNECTOR_NAME_SETTING to the table of each connector, so that its password need not stand in a file."""
+    merged = {name: dict(table) for name, table in tables.items()}
+    prefixes = {f"HUB_CONNECTOR_{name.upper().replace('-', '_')}_": name for name in tables}
+    for variable, value in environ.items():
+        fitting = [prefix for prefix in prefixes if variable.startswith(prefix)]
+        if fitting:
+            prefix = max(fitting, key=len)  # of a connector `peer` and one `peer-two`
+            merged[prefixes[prefix]][variable.removeprefix(prefix).lower()] = value
+    return merged
 
 
 def _checked(name: str, value: Any, hint: Any, least: int | None) -> Any:

@@ -3,13 +3,12 @@
 import stix2.v21 as stix
 
 from hub.demo.author import SHARING_EXTENSION, Author, Sharing, attack, object_id, phase
-from hub.demo.community import OT_CIRCLE
 from hub.domain.label import Severity, Tlp
 
 CLEAR, GREEN, AMBER = Sharing(Tlp.CLEAR), Sharing(Tlp.GREEN), Sharing(Tlp.AMBER)
 ENERGY_AND_WATER = Sharing(Tlp.AMBER, sectors=("energy", "water"))
 IMMINENT = Sharing(Tlp.AMBER, sectors=("energy", "water", "chemicals"), severity=Severity.IMMINENT)
-IN_THE_CIRCLE = Sharing(Tlp.AMBER_STRICT, circle=OT_CIRCLE)
+IN_THE_CIRCLE = Sharing(Tlp.AMBER_STRICT, in_circle=True)
 NAMED = Sharing(Tlp.RED, recipients=("energy", "telecoms"))
 
 
@@ -47,7 +46,7 @@ def _explain_sharing(agency: Author) -> None:
             "TLP:AMBER.",
             schema="An object with the optional properties recipients (list of identity ids), sectors (list of industry-sector-ov), "
             "topic (string) and severity (routine or imminent), beside extension_type.",
-            **CLEAR.properties(),
+            **CLEAR.properties(agency.circle),
         )
     )
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import stix2.v21 as stix
 
-from hub.demo.community import Circle, member_id, stable_uuid
+from hub.demo.community import member_id, stable_uuid
+from hub.domain.ids import GroupId
 from hub.domain.label import Severity, Tlp
 from hub.domain.stix_tlp import TLP2_IDS
 
@@ -41,12 +42,12 @@ class Sharing:
     tlp: Tlp
     sectors: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()  # slugs of members
-    circle: Circle | None = None
+    in_circle: bool = False  # within the sharing group of the demo only
     severity: Severity | None = None
 
-    def properties(self) -> dict[str, Any]:
+    def properties(self, circle: GroupId) -> dict[str, Any]:
         """Return the properties that say so on a STIX object."""
-        markings = [TLP2_IDS[self.tlp]] + ([self.circle.id] if self.circle else [])
+        markings = [TLP2_IDS[self.tlp], *([circle] if self.in_circle else [])]
         said: dict[str, Any] = {}
         if self.recipients:
             said["recipients"] = [member_id(slug) for slug in self.recipients]
@@ -61,8 +62,8 @@ class Sharing:
 class Author:
     """One member's objects, in the order in which it wrote them."""
 
-    def __init__(self, slug: str, as_of: datetime) -> None:
-        self.slug, self.id, self.as_of = slug, member_id(slug), as_of
+    def __init__(self, slug: str, as_of: datetime, circle: GroupId) -> None:
+        self.slug, self.id, self.as_of, self.circle = slug, member_id(slug), as_of, circle
         self.objects: list[Any] = []
 
     def ago(self, days: float) -> datetime:
@@ -71,7 +72,7 @@ class Author:
 
     def write(self, kind: Any, key: str, sharing: Sharing, *, days: float, edited: float | None = None, **properties: Any) -> Any:
         """Add an SDO, an SRO or an extension definition, written `days` ago, last changed `edited` days ago, and return it."""
-        properties = _with_extensions(sharing.properties(), properties)
+        properties = _with_extensions(sharing.properties(self.circle), properties)
         written = kind(
             id=object_id(self.slug, kind._type, key),  # noqa: SLF001 - the library offers no other way to a class's type
             created_by_ref=self.id,
@@ -83,7 +84,7 @@ class Author:
 
     def observe(self, kind: Any, sharing: Sharing, **properties: Any) -> Any:
         """Add a cyber-observable object; its id follows from what it is."""
-        return self._keep(kind(**_with_extensions(sharing.properties(), properties)))
+        return self._keep(kind(**_with_extensions(sharing.properties(self.circle), properties)))
 
     def relate(self, source: str, how: str, target: str, sharing: Sharing, *, days: float, **properties: Any) -> Any:
         """Add a relationship between two objects, given by id."""
@@ -113,7 +114,7 @@ class Author:
         return self._keep(
             stix.Identity(
                 id=self.id, created_by_ref=self.id, created=self.ago(days), modified=self.ago(days), name=name, description=description,
-                identity_class="organization", sectors=list(sectors), **sharing.properties(),
+                identity_class="organization", sectors=list(sectors), **sharing.properties(self.circle),
             )
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ import orjson
 
 from hub.demo import agency, intellectual_property, networks, relays, utilities
 from hub.demo.author import Author
+from hub.domain.ids import GroupId
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,10 @@ _DESKS: tuple[tuple[str, str, Callable[[Author], None]], ...] = (
 )
 
 
-def contributions(as_of: datetime) -> Iterator[Contribution]:
-    """Yield the pushes of the demo. Nothing in them is dated after `as_of` (aware UTC); equal days give equal bytes."""
+def contributions(as_of: datetime, circle: GroupId) -> Iterator[Contribution]:
+    """Yield the pushes of the demo. Nothing in them is dated after `as_of` (aware UTC); equal arguments give equal bytes."""
     for slug, collection, write in _DESKS:
-        author = Author(slug, as_of)
+        author = Author(slug, as_of, circle)
         write(author)
         objects = b",".join(orjson.dumps(orjson.loads(written.serialize())) for written in author.objects)
         yield Contribution(slug, collection, b'{"objects":[' + objects + b"]}")

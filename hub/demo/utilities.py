@@ -3,7 +3,6 @@
 import stix2.v21 as stix
 
 from hub.demo.author import Author, Sharing, attack, object_id, phase
-from hub.demo.community import OT_CIRCLE
 from hub.domain.label import Tlp
 
 GREEN = Sharing(Tlp.GREEN)
@@ -113,7 +112,7 @@ def share_energy(energy: Author) -> None:
 def share_water(water: Author) -> None:
     """Calder Vale Water: reports back, nil returns included, and works with the circle."""
     sector = Sharing(Tlp.AMBER, sectors=("water", "energy"))
-    circle = Sharing(Tlp.AMBER_STRICT, circle=OT_CIRCLE)
+    circle = Sharing(Tlp.AMBER_STRICT, in_circle=True)
     water.introduce(
         "Calder Vale Water",
         ("water",),
