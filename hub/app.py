@@ -1,6 +1,8 @@
 """Where the parts of the hub meet: settings, database, services, loops and the web application."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -13,13 +15,17 @@ from hub.store.database import open_database
 from hub.store.migrate import check_migrated
 from hub.web import health, metrics, taxii
 from hub.web.addresses import ORIGINS, Origins
+from hub.web.api import routes as api
+from hub.web.connections import CONNECTIONS, Connections
 from hub.web.errors import render_errors
 from hub.web.health import HEALTH, Health
 from hub.web.keys import CONFIG, HUB
 from hub.web.limits import OBJECTS, REQUESTS, Allowance
 from hub.web.metrics import METRICS, Metrics
 from hub.web.middleware import authenticate_request, finish_headers, identify_request
+from hub.work.clock import tick
 from hub.work.loops import Loop, Loops
+from hub.work.pushes import finish_pushes, forget_old_pushes
 
 log = structlog.get_logger(__name__)
 
@@ -35,17 +41,22 @@ def build_app(config: Config) -> web.Application:
     app[ORIGINS] = Origins(config)
     app[METRICS] = Metrics()
     app[HEALTH] = Health()
+    app[CONNECTIONS] = Connections(config, tell_number=app[METRICS].connections.set)
     app[REQUESTS] = Allowance(config.requests_per_min, "requests")
     app[OBJECTS] = Allowance(config.objects_per_min, "objects pushed")
     app.cleanup_ctx.extend([_open, _work])
     app.on_response_prepare.append(finish_headers)
-    app.add_routes([*taxii.routes(), *health.routes(), *metrics.routes(config)])
+    app.add_routes([*taxii.routes(), *api.routes(), *health.routes(), *metrics.routes(config)])
     return app
 
 
 def _loops(app: web.Application, hub: Hub) -> list[Loop]:
     """Return what goes on while the hub serves. A new loop is one more line."""
+    holder = f"{socket.gethostname()}:{os.getpid()}"
     return [
+        Loop("pushes", partial(finish_pushes, hub)),
+        Loop("old-pushes", partial(forget_old_pushes, hub)),
+        Loop("clock", partial(tick, hub, holder=holder)),
         Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing)),
     ]
 

@@ -19,7 +19,8 @@ _ANSWER_WITHIN_S = 5.0
 class Health:
     """What this process knows about its own condition."""
 
-    draining: bool = False  # set by whoever stops the process: every answer then asks the client to close its connection
+    draining: bool = False  # the process is about to end: every answer asks its client to close the connection
+    handed_over: bool = False  # others accept connections in its place
     failing: Mapping[str, str] = field(default_factory=dict)  # loops that are down just now, by name
 
 

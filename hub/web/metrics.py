@@ -6,6 +6,7 @@ whichever of them is asked answers for all.
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 
 from aiohttp import hdrs, web
@@ -63,14 +64,13 @@ class Metrics:
 
     async def sample(self, stop: asyncio.Event, *, writing: Callable[[], int]) -> None:
         """Measure, once a second until `stop`, what no event reports."""
-        loop = asyncio.get_running_loop()
         while not stop.is_set():
-            due = loop.time() + _SAMPLE_EVERY_S
+            due = time.monotonic() + _SAMPLE_EVERY_S
             try:
-                async with asyncio.timeout_at(due):
+                async with asyncio.timeout(_SAMPLE_EVERY_S):
                     await stop.wait()
             except TimeoutError:
-                self.loop_lag.set(max(0.0, loop.time() - due))
+                self.loop_lag.set(max(0.0, time.monotonic() - due))
                 self.writing.set(writing())
 
     def _observer(self, method: str, route: str, status: int) -> Callable[[float], None]:

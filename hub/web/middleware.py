@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -13,7 +14,7 @@ from hub.errors import TooMany, Unauthenticated
 from hub.service.authenticate import authenticate
 from hub.web.addresses import ORIGINS
 from hub.web.health import HEALTH
-from hub.web.keys import ADDRESS, DIRECTORY, HUB, OPEN_PATHS, PRINCIPAL, REQUEST_ID
+from hub.web.keys import ADDRESS, BEGAN, DIRECTORY, HUB, OPEN_PATHS, PRINCIPAL, REQUEST_ID
 from hub.web.limits import REQUESTS
 from hub.web.metrics import METRICS
 
@@ -30,6 +31,7 @@ def route_of(request: web.Request) -> str | None:
 @web.middleware
 async def identify_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and its sender's address, and let go of the connection where the process is stopping."""
+    request[BEGAN] = time.perf_counter()
     given = request.headers.get(REQUEST_ID_HEADER)
     request_id = given if given is not None and _GOOD_REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
     request[REQUEST_ID] = request_id

@@ -1,0 +1,110 @@
+"""`hub serve`, `hub migrate` and `hub check-config`: running the hub."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.app import build_app
+from hub.config import Config, load_config
+from hub.errors import ConfigError
+from hub.logs import configure_logs
+from hub.serve import is_loopback, run, tls_context
+from hub.service.context import now_us, open_hub
+from hub.service.install import install
+from hub.store.database import open_database
+from hub.store.migrate import check_migrated, upgrade
+
+app = typer.Typer()
+
+SettingsFile = Annotated[Path | None, typer.Option("--config", envvar="HUB_CONFIG", help="TOML file with the settings.")]
+
+
+@app.command("serve")
+def serve_hub(
+    config_file: SettingsFile = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on, instead of the setting listen_host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, instead of the setting listen_port.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve, instead of the setting workers.")] = None,
+) -> None:
+    """Serve the hub until SIGTERM; SIGHUP replaces the workers without losing a connection."""
+    given = {"HUB_CONFIG": config_file, "HUB_LISTEN_HOST": host, "HUB_LISTEN_PORT": port, "HUB_WORKERS": workers}
+    # Workers read their settings for themselves, so what the command line says goes the same way as the rest.
+    environ = {**os.environ, **{name: str(value) for name, value in given.items() if value is not None}}
+    try:
+        config = load_config(environ=environ)
+        configure_logs(config.log_level, sys.stderr)
+        run(config, environ, on_ready=lambda address: typer.echo(f"Fusion Hub answers at {address}/taxii2/"))
+    except ConfigError as e:
+        raise _failed(e.detail) from e
+
+
+@app.command("migrate")
+def migrate_database(config_file: SettingsFile = None) -> None:
+    """Bring the database to the schema that this version needs, and initialise the hub where there is none yet."""
+    try:
+        config = load_config(config_file)
+        revision = upgrade(config.database_url)
+        installed = asyncio.run(_install(config))
+    except ConfigError as e:
+        raise _failed(e.detail) from e
+    typer.echo(f"{config.described()['database_url']} has schema {revision}")
+    typer.echo("initialised a new hub: add an administrator with `hub person add`" if installed else "the hub in it was left as it is")
+
+
+@app.command("check-config")
+def check_config(config_file: SettingsFile = None) -> None:
+    """Show the settings that count, without secrets, and what is wrong with them."""
+    try:
+        config = load_config(config_file)
+    except ConfigError as e:
+        raise _failed(e.detail) from e
+    for name, value in config.described().items():
+        typer.echo(f"{name} = {value!r}")
+    problems = list(_problems(config))
+    for problem in problems:
+        typer.echo(f"problem: {problem}", err=True)
+    if config.public_url is None and not is_loopback(config.listen_host):
+        typer.echo("note: public_url is not set, so discovery names API Roots relative to the address that a client uses", err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+async def _install(config: Config) -> bool:
+    db = await open_database(config.database_url)
+    try:
+        return await install(db, now_us=now_us(), title=config.title)
+    finally:
+        await db.close()
+
+
+async def _open(config: Config) -> None:
+    """Do with the database what `hub serve` does when it starts, so that it says what it would say."""
+    db = await open_database(config.database_url)
+    try:
+        await check_migrated(db)
+        await open_hub(config, db)
+    finally:
+        await db.close()
+
+
+def _problems(config: Config) -> Iterator[str]:
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: build_app(config),
+        lambda: tls_context(config),
+        lambda: asyncio.run(_open(config)),
+    )
+    for check in checks:
+        try:
+            check()
+        except ConfigError as e:
+            yield e.detail
+
+
+def _failed(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)

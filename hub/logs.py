@@ -1,0 +1,58 @@
+"""Logs as JSON lines on one stream: one object a line, ASCII, times in UTC, with the id of the request that a line belongs to.
+
+Nothing that a client sends can break a line or colour a terminal, since JSON escapes it. Bodies, credentials and queries are not
+logged: whoever writes a log line sees to that by naming the fields.
+"""
+
+import json
+import logging
+from typing import TextIO
+
+import structlog
+from aiohttp.http_exceptions import HttpProcessingError
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr)
+
+
+def configure_logs(level: str, stream: TextIO) -> None:
+    """Send every log line, the libraries' included, to `stream`.
+
+    Args:
+        level: one of Config.log_level.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*common, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
+        )
+    )
+    handler.addFilter(_calm)
+    logging.basicConfig(level=number, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+
+
+def _render(_: WrappedLogger, __: str, event: EventDict) -> str:
+    return _ENCODER.encode(event)
+
+
+def _calm(record: logging.LogRecord) -> bool:
+    """Keep malformed requests, which anybody can send, from filling the log with tracebacks."""
+    if record.exc_info is not None and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True

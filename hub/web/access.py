@@ -1,0 +1,60 @@
+"""What is written down of every request: a line in the log, and the counters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from hub.web.keys import ADDRESS, BEGAN, ERROR_CODE, OPEN_PATHS, PRINCIPAL, REQUEST_ID
+from hub.web.metrics import Metrics
+from hub.web.middleware import route_of
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Where a process writes down what it answered."""
+
+    log: Any  # a bound logger of structlog
+    metrics: Metrics
+    ended: Callable[[object], None]  # tells that the connection (aiohttp's protocol) has answered its request
+
+
+class AccessLog(AbstractAccessLogger):
+    """Called by aiohttp after every answer, those to malformed requests included, when its last byte was written."""
+
+    logger: Recorder  # type: ignore[assignment]
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Write down one answer.
+
+        The path is written as its route's template, and the query not at all: either may hold what is none of the log's business.
+        """
+        recorder = self.logger
+        recorder.ended(request.protocol)
+        if not isinstance(request, web.Request) or REQUEST_ID not in request:
+            recorder.metrics.count_answer("other", "malformed", response.status, time)
+            return
+        seconds = perf_counter() - request[BEGAN]
+        route = route_of(request) or "none"
+        method = request.method if request.method in _METHODS else "other"
+        recorder.metrics.count_answer(method, route, response.status, seconds)
+        principal = request.get(PRINCIPAL)
+        write = recorder.log.debug if route in OPEN_PATHS else recorder.log.info
+        write(
+            "request",
+            request_id=request[REQUEST_ID],
+            method=method,
+            route=route,
+            status=response.status,
+            ms=round(seconds * 1000, 3),
+            bytes=response.body_length,
+            address=request[ADDRESS],
+            credential=principal and principal.credential,
+            member=principal and principal.member and principal.member.slug,
+            error=request.get(ERROR_CODE),
+        )
