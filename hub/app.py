@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from hub.config import Config
+from hub.service.connecting import configured_sources
 from hub.service.context import Hub, open_hub
 from hub.store.database import open_database
 from hub.store.migrate import check_migrated
@@ -24,6 +25,7 @@ from hub.web.limits import OBJECTS, REQUESTS, Allowance
 from hub.web.metrics import METRICS, Metrics
 from hub.web.middleware import authenticate_request, finish_headers, identify_request
 from hub.work.clock import tick
+from hub.work.connectors import poll
 from hub.work.loops import Loop, Loops
 from hub.work.pushes import finish_pushes, forget_old_pushes
 
@@ -57,6 +59,7 @@ def _loops(app: web.Application, hub: Hub) -> list[Loop]:
         Loop("pushes", partial(finish_pushes, hub)),
         Loop("old-pushes", partial(forget_old_pushes, hub)),
         Loop("clock", partial(tick, hub, holder=holder)),
+        *(Loop(f"connector {source.name}", partial(poll, hub, source)) for source in configured_sources(hub.config)),
         Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing)),
     ]
 
