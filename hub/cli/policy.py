@@ -1,13 +1,18 @@
-"""`hub policy`: check policies and try them on their scenarios, without a running hub."""
+"""`hub policy`: check policies and try them on their scenarios, without a running hub; put them in force in one."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hub.cli.session import Json, show_one, with_hub
 from hub.domain.policy import PolicyBundle
 from hub.domain.policy_scenario import load_scenarios, unproven
 from hub.errors import ConfigError
+from hub.service import policies
+from hub.service.administer import COMMAND_LINE
+from hub.service.context import Hub
+from hub.web.api import models, render
 
 app = typer.Typer(help="Check the policies that decide who sees what, and try them on their scenarios.", no_args_is_help=True)
 
@@ -39,6 +44,30 @@ def try_scenarios(directory: Directory = None) -> None:
     if failures:
         raise _failed("\n".join([*failures, f"{len(failures)} failed, {len(scenarios)} cases in all"]))
     typer.echo(f"{len(scenarios)} cases passed, every one of {len(bundle.rules)} policies decides at least one")
+
+
+@app.command("activate")
+def activate_policies(ctx: typer.Context, directory: Directory = None) -> None:
+    """Check policies and put them in force, from the next request on every node."""
+    bundle = _load(directory)
+    with_hub(ctx, lambda hub: policies.activate_policies(hub, COMMAND_LINE, bundle.files))
+    typer.echo(f"{len(bundle.rules)} policies are in force (bundle {bundle.digest[:12]})")
+
+
+@app.command("status")
+def show_status(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show which policies are in force, and since when."""
+
+    async def work(hub: Hub) -> models.Policies:
+        return render.policies(await policies.get_policy_status(hub, await hub.directory(), COMMAND_LINE))
+
+    status = with_hub(ctx, work)
+    if as_json:
+        show_one(status, as_json=True)
+        return
+    typer.echo(f"bundle {status.digest}, in force since {status.activated_at}")
+    for rule in status.rules:
+        typer.echo(f"  {rule.effect} {rule.id} ({rule.source}): {rule.reason}")
 
 
 def _load(directory: Path | None) -> PolicyBundle:

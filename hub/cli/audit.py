@@ -1,0 +1,64 @@
+"""`hub audit` and `hub explain`: what administrators did, and what policy decided."""
+
+from typing import Annotated
+
+import typer
+
+from hub.cli.session import Json, show, show_one, with_hub
+from hub.service import audit, explain
+from hub.service.administer import COMMAND_LINE
+from hub.service.context import Hub
+from hub.web.api import models, render
+
+audit_app = typer.Typer(help="What administrators did.", no_args_is_help=True)
+
+AUDIT_COLUMNS = ("row", "at", "actor", "action", "target", "detail")
+
+
+@audit_app.command("list")
+def list_audit(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(help="Entries at most.", min=1, max=10_000)] = 50,
+    before: Annotated[int | None, typer.Option(help="Begin below this row.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """List what administrators did, the latest first."""
+
+    async def work(hub: Hub) -> list[models.AuditEntry]:
+        return [render.audit_entry(entry) for entry in await audit.list_audit(hub, COMMAND_LINE, before=before, limit=limit)]
+
+    show(with_hub(ctx, work), AUDIT_COLUMNS, as_json=as_json)
+
+
+def explain_view(
+    ctx: typer.Context,
+    member: Annotated[str, typer.Option(help="Slug or id of the member.")],
+    object: Annotated[str, typer.Option(help="Id of the STIX object.")],
+    as_json: Json = False,
+) -> None:
+    """Explain whether a member sees an object, and by which policies."""
+
+    async def work(hub: Hub) -> models.Explanation:
+        return render.explanation(await explain.explain(hub, await hub.directory(), COMMAND_LINE, member, object))
+
+    explanation = with_hub(ctx, work)
+    if as_json:
+        show_one(explanation, as_json=True)
+        return
+    typer.echo(f"{explanation.member} {'sees' if explanation.seen else 'does not see'} {explanation.object}")
+    for version in explanation.versions:
+        typer.echo(f"  version {version.version} in collection {version.collection}: {_seen(version)}")
+        for reason in version.reasons:
+            typer.echo(f"    {reason}")
+        for label in version.labels:
+            for line in _decided(label):
+                typer.echo(f"      {line}")
+
+
+def _seen(version: models.VersionExplanation) -> str:
+    return f"seen since {version.seen_since}" if version.seen else "not seen"
+
+
+def _decided(label: models.LabelExplanation) -> list[str]:
+    rules = [f"{rule.effect} {rule.id} ({rule.source})" for rule in label.rules]
+    return [f"TLP:{label.tlp.upper()} {line}" for line in (*rules, *(f"nearest: {near}" for near in label.nearest))]
