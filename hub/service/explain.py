@@ -57,7 +57,7 @@ class Explanation:
 async def explain(hub: Hub, directory: Directory, principal: Principal | None, member: str, object_id: str) -> Explanation:
     """Say whether and why a member sees an object.
 
-    Administrators and coordinators may ask about every member; others about their own, and only about what it may see.
+    Administrators may ask about every member; others about their own, and only about what it may see.
 
     Args:
         principal: who asks; None for the command line.
@@ -66,7 +66,7 @@ async def explain(hub: Hub, directory: Directory, principal: Principal | None, m
         NotFound: no such member or object, or none that the caller may ask about.
     """
     asked = directory.find_member(member)
-    officer = principal is None or principal.role.includes(Role.COORDINATOR)
+    officer = principal is None or principal.role.includes(Role.ADMIN)
     if asked is None or not (officer or (principal.member is not None and principal.member.id == asked.id)):  # type: ignore[union-attr]
         raise NotFound("no such member, or none that you may ask about")
     versions: list[VersionAnswer] = []
