@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hub import __version__
-from hub.cli import audit, collections, credentials, members, policy, serve
+from hub.cli import audit, collections, credentials, demo, members, policy, serve
 
 
 def cli() -> typer.Typer:
@@ -16,6 +16,7 @@ def cli() -> typer.Typer:
         help="Fusion Hub: STIX 2.1 over TAXII 2.1, under policies written in Cedar.",
     )  # fmt: skip
     app.add_typer(serve.app)
+    app.add_typer(demo.app)
     app.add_typer(members.member_app, name="member")
     app.add_typer(members.person_app, name="person")
     app.add_typer(credentials.token_app, name="token")

@@ -44,7 +44,7 @@ def with_hub(ctx: typer.Context, work: Callable[[Hub], Awaitable[T]]) -> T:
         if config.is_sqlite and not Path(config.database_url.removeprefix("sqlite:///")).exists():
             raise ConfigError("the database is not there; run `hub migrate` first")  # to open it would make an empty one
         configure_logs("warning", sys.stderr)
-        return asyncio.run(_with_hub(config, work))
+        return asyncio.run(on_hub(config, work))
     except HubError as e:
         fail(e.detail)
 
@@ -78,7 +78,12 @@ def show_one(shown: BaseModel, *, as_json: bool) -> None:
     _console().print(table)
 
 
-async def _with_hub(config: Config, work: Callable[[Hub], Awaitable[T]]) -> T:
+async def on_hub(config: Config, work: Callable[[Hub], Awaitable[T]]) -> T:
+    """Open the hub of these settings, run `work` with it, close it, and return what `work` returns.
+
+    Raises:
+        ConfigError: the database cannot be reached, or is not migrated.
+    """
     db = await open_database(config.database_url)
     try:
         await check_migrated(db)

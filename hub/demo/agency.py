@@ -2,8 +2,9 @@
 
 import stix2.v21 as stix
 
-from hub.demo.author import SHARING_EXTENSION, Author, Sharing, attack, object_id, phase
+from hub.demo.author import Author, Sharing, attack, object_id, phase
 from hub.domain.label import Severity, Tlp
+from hub.domain.marking import SHARING_EXTENSION
 
 CLEAR, GREEN, AMBER = Sharing(Tlp.CLEAR), Sharing(Tlp.GREEN), Sharing(Tlp.AMBER)
 ENERGY_AND_WATER = Sharing(Tlp.AMBER, sectors=("energy", "water"))

@@ -13,9 +13,7 @@ import stix2.v21 as stix
 from hub.demo.community import member_id, stable_uuid
 from hub.domain.ids import GroupId
 from hub.domain.label import Severity, Tlp
-from hub.domain.stix_tlp import TLP2_IDS
-
-SHARING_EXTENSION = "extension-definition--b1f1a0c2-6d0e-4c5b-9f57-2f1d7c3e8a41"
+from hub.domain.marking import SHARING_EXTENSION, TLP2_IDS
 
 
 def object_id(slug: str, type: str, key: str) -> str:
