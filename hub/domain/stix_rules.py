@@ -16,11 +16,10 @@ from hub.domain.stix_limits import Limits
 from hub.domain.stix_schema import check_shape
 from hub.domain.stix_tlp import check_tlp_definition
 from hub.domain.stix_vocabulary import (
+    BARRED_REFERENCES,
     ID_CONTRIBUTORS,
-    META_TYPES,
     PART_REFERENCES,
     REFERENCES,
-    SDO_TYPES,
     TIME_ORDER,
     TIMESTAMPS,
 )
@@ -108,14 +107,17 @@ def _instant(text: str) -> tuple[str, str]:
 
 def _check_references(kind: str, properties: Mapping[str, Any]) -> None:
     if "created_by_ref" in properties:
-        _check_targets("created_by_ref", properties["created_by_ref"], _IDENTITY)
+        _check_targets("created_by_ref", properties["created_by_ref"], allowed=_IDENTITY)
     if "object_marking_refs" in properties:
-        _check_targets("object_marking_refs", properties["object_marking_refs"], _MARKING)
+        _check_targets("object_marking_refs", properties["object_marking_refs"], allowed=_MARKING)
+    for name, barred in BARRED_REFERENCES.get(kind, {}).items():
+        if name in properties:
+            _check_targets(name, properties[name], barred=barred)
     if kind in REFERENCES:
         for path, part, tables in _parts_with_references(kind, properties):
             for name, types in tables.items():
                 if name in part:
-                    _check_targets(path + name, part[name], types)
+                    _check_targets(path + name, part[name], allowed=types)
 
 
 def _parts_with_references(
@@ -130,11 +132,13 @@ def _parts_with_references(
                 yield ".".join(steps) + ".", part, tables
 
 
-def _check_targets(name: str, value: str | list[str], types: frozenset[str]) -> None:
+def _check_targets(name: str, value: str | list[str], *, allowed: frozenset[str] = frozenset(), barred: frozenset[str] = frozenset()) -> None:
+    """Refuse a reference, or a list of them, that points to any type but those allowed, if any are, or to one that is barred."""
     for target in [value] if isinstance(value, str) else value:
-        prefix, dashes, _ = target.partition("--")
-        if prefix not in types or not dashes:
-            raise Invalid(f"{name} must point to {' or '.join(sorted(types))}, not {excerpt(target)}")
+        kind, dashes, _ = target.partition("--")
+        if not dashes or kind in barred or (allowed and kind not in allowed):
+            wanted = f"must point to {' or '.join(sorted(allowed))}, not" if allowed else "may not point to"
+            raise Invalid(f"{name} {wanted} {excerpt(target)}")
 
 
 def _check_granular_markings(properties: Mapping[str, Any]) -> None:
@@ -203,9 +207,6 @@ def _check_contents(contents: Mapping[str, Any]) -> None:
 
 
 def _check_observed_data(properties: Mapping[str, Any]) -> None:
-    for target in properties.get("object_refs", ()):
-        if target.partition("--")[0] in SDO_TYPES | META_TYPES:
-            raise Invalid(f"object_refs of observed-data must point to cyber-observable objects or relationships, not {excerpt(target)}")
     objects = properties.get("objects", {})
     for key, part in objects.items():
         try:

@@ -5,6 +5,7 @@ say is in `stix_rules`. Corrections of the schemas, each where the schema contra
 """
 
 import importlib.util
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import islice
@@ -35,6 +36,7 @@ _FORMS = {
     "^(?:cpe:2": "a CPE 2.3 name",
     "^([a-fA-F0-9]{2})+$": "an even number of hexadecimal digits",
 }
+_PREFIX = re.compile(r"\^\(?([a-z0-9|-]+?)\)?--")  # how schemas say which type an identifier begins with
 _COMMON_FORMS = {
     "created": {"$ref": "../common/timestamp.json"},
     "modified": {"$ref": "../common/timestamp.json"},
@@ -94,6 +96,8 @@ def _correct(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     if name == "granular-marking":  # STIX 2.1 §7.2.3.1: either a marking or a language, not always a marking
         schema["required"] = ["selectors"]
         schema["oneOf"] = [{"required": ["marking_ref"]}, {"required": ["lang"]}]
+    if name == "location":
+        schema["allOf"][1]["properties"]["precision"]["minimum"] = 0  # §4.10: a distance in metres
     if name == "software":
         own = schema["allOf"][1]["properties"]
         own["languages"]["items"] = {"type": "string"}  # §6.14: RFC 5646 tags, not only three letters; `stix_rules` checks them
@@ -144,6 +148,8 @@ def _wanted(kind: Any) -> str:
             shown = ", ".join(str(option) for option in options[:_OPTIONS_SHOWN])
             return f"be one of {shown}" + (", …" if len(options) > _OPTIONS_SHOWN else "")
         case _Kind.Pattern(pattern=pattern):
+            if prefix := _PREFIX.fullmatch(pattern):
+                return f"point to {prefix[1].replace('|', ' or ')}"
             return "be " + next((words for start, words in _FORMS.items() if pattern.startswith(start)), f"of the form {pattern}")
         case _Kind.Minimum(limit=limit):
             return f"be at least {limit}"

@@ -51,7 +51,21 @@ REFERENCES: dict[str, dict[str, frozenset[str]]] = {
     "windows-registry-key": {"creator_user_ref": frozenset({"user-account"})},
 }
 
-# The same for references inside an extension or a list of parts of an SCO: (type, path to the part) -> property -> types.
+# Property of a type -> the types that it may not point to, where custom types are welcome: it must be an SDO, an SCO and so on (§4 to §6).
+_BUNDLE = frozenset({"bundle"})
+BARRED_REFERENCES: dict[str, dict[str, frozenset[str]]] = {
+    "file": {"contains_refs": VERSIONED_TYPES | _BUNDLE},
+    "grouping": {"object_refs": _BUNDLE},
+    "malware-analysis": {"analysis_sco_refs": VERSIONED_TYPES | _BUNDLE},
+    "note": {"object_refs": _BUNDLE},
+    "observed-data": {"object_refs": SDO_TYPES | META_TYPES | _BUNDLE},
+    "opinion": {"object_refs": _BUNDLE},
+    "relationship": {"source_ref": SRO_TYPES | META_TYPES | _BUNDLE, "target_ref": SRO_TYPES | META_TYPES | _BUNDLE},
+    "report": {"object_refs": _BUNDLE},
+    "sighting": {"sighting_of_ref": SCO_TYPES | SRO_TYPES | META_TYPES | _BUNDLE},
+}
+
+# As REFERENCES, for those inside an extension or a list of parts of an SCO: type -> path to the part -> property -> types.
 PART_REFERENCES: dict[str, dict[tuple[str, ...], dict[str, frozenset[str]]]] = {
     "email-message": {("body_multipart",): {"body_raw_ref": frozenset({"artifact", "file"})}},
     "file": {("extensions", "archive-ext"): {"contains_refs": frozenset({"file", "directory"})}},

@@ -307,7 +307,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
             number_observed=1,
             object_refs=[f"indicator--{UUID4}"],
         ),
-        "object_refs of observed-data must point to cyber-observable objects",
+        'object_refs may not point to "indicator--',
     ),
     "objects that point nowhere": (
         sdo(
