@@ -1,23 +1,22 @@
 """The real application on a port, and callers that check of every answer what must hold of every answer."""
 
-import asyncio
 import base64
 import contextlib
 import io
 import itertools
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from hub.app import build_app
 from hub.config import Config
+from hub.serve import address_of, listen, serving
 from hub.service.context import Hub, now_us
 from hub.service.install import install
 from hub.store.database import open_database
@@ -219,18 +218,11 @@ async def serve(database_url: str, **settings: Any) -> AsyncIterator[Site]:
 @contextlib.asynccontextmanager
 async def serve_again(database_url: str, credentials: Mapping[str, Credential], **settings: Any) -> AsyncIterator[Site]:
     """Serve a hub that has its community already: another node, or the same one after a restart."""
-    config = Config(**{"database_url": database_url, "requests_per_min": 0, **settings})
+    config = Config(**{"database_url": database_url, "listen_port": 0, "requests_per_min": 0, **settings})
     app = build_app(config)
-    runner = web.AppRunner(app, max_line_size=65536, max_field_size=65536)
-    await runner.setup()
-    server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0)
-    try:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with aiohttp.ClientSession(auto_decompress=False) as session:
-            yield Site(url, app[HUB], credentials, session)
-    finally:
-        server.close()
-        await runner.cleanup()
+    with listen(config) as sock:
+        async with serving(app, sock), aiohttp.ClientSession(auto_decompress=False) as session:
+            yield Site(address_of(config, sock), app[HUB], credentials, session)
 
 
 async def _prepare(database_url: str) -> dict[str, Credential]:
@@ -242,8 +234,3 @@ async def _prepare(database_url: str) -> dict[str, Credential]:
         return await db.write(seed, secret, now_us())
     finally:
         await db.close()
-
-
-def shuffled(items: Sequence[Object]) -> list[Object]:
-    """Return items in an order that is neither theirs nor its reverse, and always the same."""
-    return [*items[1::2], *items[::2]]
