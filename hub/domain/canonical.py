@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -50,7 +51,8 @@ def canonicalise_plain(value: Any) -> bytes | None:
 
 def _is_plain(value: Any) -> bool:
     """Whether a value is an object or array that holds neither doubles nor integers beyond I-JSON."""
-    for item in value.values() if type(value) is dict else value if type(value) is list else (0.0,):
+    items: Iterable[Any] = value.values() if type(value) is dict else value if type(value) is list else (0.0,)
+    for item in items:
         kind = type(item)
         if kind is str or kind is bool or item is None:
             continue

@@ -64,11 +64,9 @@ def check_shape(properties: Mapping[str, Any]) -> None:
 @cache
 def validator_of(name: str) -> jsonschema_rs.Draft202012Validator:
     """Return the compiled schema of a type, or `core` or `cyber-observable-core` for custom objects."""
-    schemas = _schemas()
-    registry = jsonschema_rs.Registry([(schema["$id"], schema) for schema in schemas.values()])
     return jsonschema_rs.Draft202012Validator(
-        schemas[name],
-        registry=registry,
+        _schemas()[name],
+        registry=_registry(),
         validate_formats=True,
         email_options=jsonschema_rs.EmailOptions(allow_display_text=False),
         offline=True,
@@ -76,8 +74,9 @@ def validator_of(name: str) -> jsonschema_rs.Draft202012Validator:
 
 
 def _schema_name(properties: Mapping[str, Any]) -> str:
-    if properties["type"] in STANDARD_TYPES:
-        return properties["type"]
+    kind: str = properties["type"]
+    if kind in STANDARD_TYPES:
+        return kind
     # A custom object without both times can only be a custom SCO (STIX 2.1 §3.1: every other kind has them).
     return "core" if "created" in properties or "modified" in properties else "cyber-observable-core"
 
@@ -90,6 +89,11 @@ def _schemas() -> dict[str, Any]:
     if not files:
         raise ConfigError("the OASIS STIX 2.1 schemas are missing: install stix2-validator 3.2.0, whose wheel carries them")
     return {file.stem: _correct(file.stem, orjson.loads(file.read_bytes())) for file in files}
+
+
+@cache
+def _registry() -> jsonschema_rs.Registry:
+    return jsonschema_rs.Registry([(schema["$id"], schema) for schema in _schemas().values()])
 
 
 def _correct(name: str, schema: dict[str, Any]) -> dict[str, Any]:
