@@ -7,6 +7,7 @@
 """
 
 import hashlib
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ SPEC_VERSION = "2.1"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UNIDENTIFIED = uuid.UUID("6d0f7c0e-51c4-5b0a-9d0b-3f9f1c7a2d11")  # name space of the ids given to refused objects without one
+_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,18})?Z")
 _ID_CHARS_MAX = 300
 _REF_BYTES_MIN = 3  # a shorter object holds no list of so many references
 
@@ -57,7 +59,7 @@ def read_envelope(body: bytes, *, limits: Limits) -> list[bytes]:
     """Split a TAXII envelope, or a STIX bundle, into its objects as they were sent.
 
     Only `objects` matters: `more`, a bundle's `type` and `id` and whatever else stands beside it is ignored (TAXII 2.1 §7.1.1).
-    The objects' syntax is checked, the rest of them is for `read_object`. Ten megabytes take about 25 ms.
+    The objects' syntax is checked, the rest of them is for `read_object`. Ten megabytes take about 30 ms.
 
     Raises:
         NotUnderstood: not JSON, nested too deeply, or a name occurs twice in the envelope.
@@ -147,7 +149,7 @@ def microseconds(timestamp: str) -> int:
 
 def _is_timestamp(text: str) -> bool:
     try:
-        return text.endswith("Z") and datetime.fromisoformat(text).tzinfo is not None
+        return _TIMESTAMP.fullmatch(text) is not None and datetime.fromisoformat(text) is not None
     except ValueError:
         return False
 

@@ -34,6 +34,8 @@ _TIMES_OF_ALL = ("created", "modified")
 _REGISTRY_PROPERTIES = frozenset({"lang", "languages", "name_enc", "path_enc"})
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
 _MARKING, _IDENTITY = frozenset({"marking-definition"}), frozenset({"identity"})
+_NONE: frozenset[str] = frozenset()
+_Tables = Mapping[str, frozenset[str]]  # property -> the types that it may point to
 # Bidirectional controls, zero-width characters and the byte order mark: they change how a name looks without being seen.
 _INVISIBLE = re.compile("[\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
@@ -120,9 +122,7 @@ def _check_references(kind: str, properties: Mapping[str, Any]) -> None:
                     _check_targets(path + name, part[name], allowed=types)
 
 
-def _parts_with_references(
-    kind: str, properties: Mapping[str, Any]
-) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, frozenset[str]]]]:
+def _parts_with_references(kind: str, properties: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], _Tables]]:
     """Yield the object and its parts that may hold references, each with the path to it and what its references may point to."""
     yield "", properties, REFERENCES.get(kind, {})
     for steps, tables in PART_REFERENCES.get(kind, {}).items():
@@ -132,10 +132,10 @@ def _parts_with_references(
                 yield ".".join(steps) + ".", part, tables
 
 
-def _check_targets(name: str, value: str | list[str], *, allowed: frozenset[str] = frozenset(), barred: frozenset[str] = frozenset()) -> None:
+def _check_targets(name: str, value: Any, *, allowed: frozenset[str] = _NONE, barred: frozenset[str] = _NONE) -> None:
     """Refuse a reference, or a list of them, that points to any type but those allowed, if any are, or to one that is barred."""
-    for target in [value] if isinstance(value, str) else value:
-        kind, dashes, _ = target.partition("--")
+    for target in value if isinstance(value, list) else [value]:
+        kind, dashes, _ = target.partition("--") if isinstance(target, str) else ("", "", "")
         if not dashes or kind in barred or (allowed and kind not in allowed):
             wanted = f"must point to {' or '.join(sorted(allowed))}, not" if allowed else "may not point to"
             raise Invalid(f"{name} {wanted} {excerpt(target)}")

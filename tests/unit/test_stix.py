@@ -290,6 +290,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "parent_directory_ref must point to directory",
     ),
     "a reference to a key": (sco("file", name="a", parent_directory_ref="0"), 'parent_directory_ref must point to directory, not "0"'),
+    "an archive of numbers": (sco("file", name="a", extensions={"archive-ext": {"contains_refs": [5]}}), "contains_refs"),
     "an archive of processes": (
         sco("file", name="a", extensions={"archive-ext": {"contains_refs": [f"process--{UUID4}"]}}),
         "extensions.archive-ext.contains_refs must point to directory or file",

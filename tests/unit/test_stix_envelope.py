@@ -82,6 +82,7 @@ class TestDescribe:
         assert describe(b'{"id":"x--1","modified":"2026-01-01T00:00:00.0Z"}') == ("x--1", "2026-01-01T00:00:00.0Z")
         assert describe(b'{"id":"x--1","created":"2026-01-01T00:00:00Z"}') == ("x--1", "2026-01-01T00:00:00Z")
         assert describe(b'{"id":"x--1","modified":"2026-02-30T00:00:00Z"}') == ("x--1", None)
+        assert describe(b'{"id":"x--1","modified":"20260101T000000Z"}') == ("x--1", None)
 
     @pytest.mark.parametrize(
         "raw", [b"{}", b"[]", b"{", b'{"id":5}', b'{"id":""}', b'{"id":"\\u0000"}', b'{"id":"a\\nb"}', b'{"id":"%s"}' % (b"a" * 301)]
