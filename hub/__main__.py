@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hub import __version__
-from hub.cli import audit, collections, credentials, demo, members, policy, serve
+from hub.cli import audit, collections, connector, credentials, data, demo, members, policy, remote, serve
 
 
 def cli() -> typer.Typer:
@@ -17,6 +17,8 @@ def cli() -> typer.Typer:
     )  # fmt: skip
     app.add_typer(serve.app)
     app.add_typer(demo.app)
+    app.add_typer(data.app)
+    app.add_typer(remote.app)
     app.add_typer(members.member_app, name="member")
     app.add_typer(members.person_app, name="person")
     app.add_typer(credentials.token_app, name="token")
@@ -25,6 +27,7 @@ def cli() -> typer.Typer:
     app.add_typer(collections.root_app, name="root")
     app.add_typer(collections.collection_app, name="collection")
     app.add_typer(policy.app, name="policy")
+    app.add_typer(connector.app, name="connector")
     app.add_typer(audit.audit_app, name="audit")
     app.command("explain")(audit.explain_view)
     return app

@@ -83,7 +83,7 @@ class DemoDirectory:
                 valid_from=today,
                 object_marking_refs=[TLP2_IDS[Tlp.GREEN]],
             )
-            _write(path, stix2.v21.Bundle(indicator).serialize(pretty=True))
+            _write(path, stix2.v21.Bundle(indicator).serialize())
         return path
 
     @property

@@ -1,0 +1,263 @@
+"""`hub push` and `hub pull`: a small TAXII 2.1 client for any server."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Annotated, Any, TypeVar, cast
+from urllib.parse import urljoin
+
+import requests
+import typer
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from taxii2client.common import _HTTPConnection
+from taxii2client.exceptions import TAXIIServiceException
+from taxii2client.v21 import ApiRoot, Collection
+
+from hub.cli.data import errors_told
+from hub.cli.stix_files import Format, Writer, find_files, read_file
+from hub.cli.telling import Refusals, counting, telling
+from hub.domain.connector import Cursor, Feed
+from hub.domain.json import read_members
+from hub.errors import Invalid, Unavailable
+from hub.service.connecting import load_connector
+
+T = TypeVar("T")
+
+app = typer.Typer()
+
+TIMEOUT_S = 60
+TRIES_MAX = 5
+CHUNK_OBJECTS_MAX = 1_000
+DELAY_MAX_S = 300.0
+_TRY_AGAIN = frozenset({429, 502, 503, 504})
+_WRAPPING = len(b'{"objects":[]}')
+
+User = Annotated[str | None, typer.Option(envvar="HUB_REMOTE_USER", help="Username, or username:password.")]
+Password = Annotated[str | None, typer.Option(envvar="HUB_REMOTE_PASSWORD", help="Password of the user.")]
+Token = Annotated[str | None, typer.Option(envvar="HUB_REMOTE_TOKEN", help="Bearer token, instead of user and password.")]
+CaFile = Annotated[Path | None, typer.Option(help="Authorities to trust instead of the system's.", exists=True)]
+
+
+@app.command("push")
+def push_files(
+    files: Annotated[list[Path], typer.Argument(help="Bundles, envelopes, NDJSON, single objects; .gz; folders of these.", exists=True)],
+    url: Annotated[str, typer.Option(help="Address of the collection, .../collections/<id>/.")],
+    user: User = None,
+    password: Password = None,
+    token: Token = None,
+    ca_file: CaFile = None,
+    report: Annotated[Path | None, typer.Option(help="Write each refusal to this file, as JSON Lines.")] = None,
+    allow_refused: Annotated[bool, typer.Option("--allow-refused", help="Succeed though some objects were refused.")] = False,
+    wait: Annotated[int, typer.Option(help="Seconds to wait for a push that the server finishes in the background.", min=1)] = 300,
+) -> None:
+    """Push files to a collection of a TAXII 2.1 server, and wait for what becomes of each object."""
+    with errors_told(), telling(report) as refusals:
+        with contextlib.closing(Target(url, Credentials.of(user, password, token), ca_file, wait)) as target:
+            for path in find_files(files):
+                try:
+                    file = read_file(path)
+                    with counting(path.name, file.count) as advance:
+                        for chunk in target.chunks(file.objects, str(path), refusals):
+                            target.push(chunk, refusals)
+                            advance(len(chunk))
+                except Invalid as e:
+                    refusals.refuse(str(path), e.detail)
+        refusals.conclude(allow_refused=allow_refused)
+
+
+@app.command("pull")
+def pull_collection(
+    url: Annotated[str, typer.Argument(help="Address of the collection, .../collections/<id>/.")],
+    user: User = None,
+    password: Password = None,
+    token: Token = None,
+    ca_file: CaFile = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write, an object a line.", show_default="standard output")
+    ] = None,
+    state: Annotated[Path | None, typer.Option(help="Keep here how far it came, and the next time add only what is new.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on asking for what is new until interrupted.")] = False,
+    interval: Annotated[int, typer.Option(help="Seconds between two questions of --follow.", min=1)] = 30,
+) -> None:
+    """Pull every version in a collection of a TAXII 2.1 server, oldest first, as NDJSON."""
+    given = Credentials.of(user, password, token)
+    connector = load_connector("taxii")
+    table = {"url": url, "username": given.user, "password": given.password, "token": given.token, "ca_file": str(ca_file or "")}
+    settings = connector.check(table, place="hub pull")
+
+    async def work(file: IO[bytes]) -> int:
+        cursor, count = _read_state(state), 0
+        while True:
+            async with contextlib.aclosing(connector.pull(Feed(settings, cursor))) as batches:
+                async for batch in batches:
+                    _append(file, batch.objects)
+                    cursor, count = batch.cursor, count + len(batch.objects)
+                    _keep_state(state, cursor)  # after what it covers: killed in between, some objects come twice
+            if not follow:
+                return count
+            await asyncio.sleep(interval)
+
+    with errors_told(), _output(output, append=state is not None and state.exists()) as file:
+        count = 0
+        with contextlib.suppress(KeyboardInterrupt):
+            count = asyncio.run(work(file))
+        typer.echo(f"pulled {count} objects", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How to sign in at a server."""
+
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, user: str | None, password: str | None, token: str | None) -> "Credentials":
+        """Return what the options say; a user may carry the password, as with curl.
+
+        Raises:
+            Invalid: half of what is needed, or both kinds.
+        """
+        if user is not None and password is None and ":" in user:
+            user, password = user.split(":", 1)
+        if (user is None) != (password is None):
+            raise Invalid("give --user and --password together, or --user name:password")
+        if user is not None and token is not None:
+            raise Invalid("give a user or a token, not both")
+        return cls(user, password, token)
+
+
+class Target:
+    """A collection of another server, for writing."""
+
+    def __init__(self, url: str, credentials: Credentials, ca_file: Path | None, wait_s: int) -> None:
+        auth = _Bearer(credentials.token) if credentials.token else None
+        self._connection = _HTTPConnection(
+            credentials.user, credentials.password, version="2.1", auth=auth, verify=str(ca_file) if ca_file else True
+        )
+        for scheme in ("http://", "https://"):
+            self._connection.session.mount(scheme, _TimedAdapter())
+        self._collection = Collection(url, conn=self._connection)
+        self._root = ApiRoot(urljoin(self._collection.url, "../../"), conn=self._connection)
+        self._wait_s = wait_s
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def chunks(self, objects: Iterable[bytes], source: str, refusals: Refusals) -> Iterator[list[bytes]]:
+        """Yield objects in chunks that the server takes; what would spoil a chunk, or is too large alone, is refused here."""
+        bytes_max = _asked(lambda: int(self._root.max_content_length))
+        chunk: list[bytes] = []
+        size = _WRAPPING
+        for raw in objects:
+            try:
+                read_members(raw)
+            except Invalid as e:
+                refusals.refuse(source, e.detail)
+                continue
+            if len(raw) + _WRAPPING > bytes_max:
+                refusals.refuse(source, f"an object of {len(raw)} bytes; the server takes {bytes_max} at once")
+                continue
+            if chunk and (size + len(raw) + 1 > bytes_max or len(chunk) == CHUNK_OBJECTS_MAX):
+                yield chunk
+                chunk, size = [], _WRAPPING
+            chunk.append(raw)
+            size += len(raw) + 1
+        if chunk:
+            yield chunk
+
+    def push(self, chunk: list[bytes], refusals: Refusals) -> None:
+        """Push objects, wait until the server is done with them, and tell what became of each.
+
+        Raises:
+            Unavailable: the server did not take them.
+        """
+        envelope = b'{"objects":[' + b",".join(chunk) + b"]}"
+        status = _asked(lambda: self._collection.add_objects(envelope, poll_interval=1, timeout=self._wait_s))
+        if status.status != "complete":
+            raise Unavailable(f"the server is still at it after {self._wait_s} s; it will go on, see {status.url}")
+        refusals.accept(status.success_count)
+        for failure in status.failures:
+            refusals.refuse("the server", failure.get("message", "no reason given"), id=failure.get("id"), version=failure.get("version"))
+        for _ in range(status.failure_count - len(status.failures)):
+            refusals.refuse("the server", "an object that the server did not name")
+
+
+class _TimedAdapter(HTTPAdapter):
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().send(request, *args, **{**kwargs, "timeout": TIMEOUT_S})
+
+
+class _Bearer(AuthBase):
+    def __init__(self, token: str) -> None:
+        self._header = f"Bearer {token}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+def _asked(ask: Callable[[], T]) -> T:
+    """Ask a server, again where it says to come back later.
+
+    Raises:
+        Unavailable: it does not do it; says what to look at.
+    """
+    for number in range(1, TRIES_MAX + 1):
+        try:
+            return ask()
+        except requests.HTTPError as e:
+            answer = cast("requests.Response", e.response)  # raise_for_status names it
+            if answer.status_code not in _TRY_AGAIN or number == TRIES_MAX:
+                hints = {401: ": check the credentials", 403: ": the credentials may not do this", 404: ": check the address"}
+                raise Unavailable(f"the server answered {answer.status_code}{hints.get(answer.status_code, '')}") from e
+            after = answer.headers.get("Retry-After", "")
+            time.sleep(min(float(after) if after.isdecimal() else 2.0**number, DELAY_MAX_S))
+        except requests.RequestException as e:
+            raise Unavailable(f"the server cannot be reached: {type(e).__name__}") from e
+        except (TAXIIServiceException, AttributeError, TypeError, KeyError, ValueError) as e:
+            # The client takes the shape of an answer for granted: what it trips over is not TAXII 2.1.
+            raise Unavailable(f"the server's answer is not TAXII 2.1: {str(e)[:200]}") from e
+    raise AssertionError("the last try returns or raises")
+
+
+def _read_state(state: Path | None) -> Cursor | None:
+    try:
+        return dict(json.loads(state.read_text())) if state is not None and state.exists() else None
+    except (OSError, ValueError) as e:
+        raise Invalid(f"--state: {state} is not what an earlier pull wrote: {e}") from e
+
+
+def _keep_state(state: Path | None, cursor: Cursor) -> None:
+    if state is not None:
+        part = state.with_name(f".{state.name}.part")
+        part.write_text(json.dumps(cursor))
+        part.replace(state)
+
+
+@contextlib.contextmanager
+def _output(output: Path | None, *, append: bool) -> Iterator[IO[bytes]]:
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        file = output.open("ab" if append else "wb")
+    except OSError as e:
+        raise Invalid(f"{output} cannot be written: {e.strerror}") from e
+    with file:
+        yield file
+
+
+def _append(file: IO[bytes], objects: Iterable[bytes]) -> None:
+    Writer(file, Format.NDJSON).write(objects)
+    file.flush()
+    if file is not sys.stdout.buffer:
+        os.fsync(file.fileno())
