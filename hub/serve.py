@@ -40,6 +40,7 @@ except ImportError:  # not on every system; asyncio's own loop does the same, sl
     uvloop: ModuleType | None = None  # type: ignore[no-redef]
 
 _BACKLOG = 1024
+_LINGER_S = 10.0  # for the rest of a body that nobody reads, so that its sender reads the answer
 _NEW_CLIENTS_WAIT_S = 1.0  # at the end: for the first request of whoever has just connected
 _TAKE_OVER_WAIT_S = 5.0  # after a take-over: for idle clients to ask once more, and be told to connect anew
 
@@ -95,6 +96,8 @@ def make_runner(app: web.Application) -> web.AppRunner:
         keepalive_timeout=config.keepalive_s,
         max_line_size=config.request_line_bytes_max,
         max_field_size=config.request_line_bytes_max,
+        lingering_time=min(_LINGER_S, config.body_timeout_s),
+        auto_decompress=False,  # it would take what the hub does not; hub.web.limits decompresses
         shutdown_timeout=config.drain_s,
     )
 

@@ -19,6 +19,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
@@ -187,7 +188,7 @@ class Database:
 async def open_database(url: str, *, connections_max: int = 10) -> Database:
     """Open the database that `url` names (see `Config.database_url`)."""
     if url.startswith("sqlite:///"):
-        return SqliteDatabase(url.removeprefix("sqlite:///"))
+        return _open_sqlite(url.removeprefix("sqlite:///"))
     try:
         pool = await asyncpg.create_pool(
             url, min_size=1, max_size=connections_max, statement_cache_size=1024, reset=_no_reset, command_timeout=60,
@@ -196,6 +197,12 @@ async def open_database(url: str, *, connections_max: int = 10) -> Database:
     except (OSError, asyncpg.PostgresError) as e:
         raise ConfigError(f"cannot connect to PostgreSQL: {e}") from e
     return PostgresDatabase(pool)
+
+
+def _open_sqlite(path: str) -> "SqliteDatabase":
+    if not Path(path).exists():  # to open it would make an empty one
+        raise ConfigError(f"there is no database {path}; run `hub migrate` first")
+    return SqliteDatabase(path)
 
 
 async def _no_reset(_: asyncpg.Connection) -> None:

@@ -6,7 +6,8 @@ The limits on connections (headers, idle time, their number) are kept by `hub.we
 import asyncio
 import math
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import hdrs, web
 
@@ -14,6 +15,8 @@ from hub.config import Config
 from hub.errors import NotUnderstood, TooLarge, TooMany, Unsupported
 from hub.web.keys import PRINCIPAL
 
+_GZIP = 16 + zlib.MAX_WBITS
+_UNPACKED_STEP_BYTES = 256 * 1024
 _BUCKETS_MAX = 10_000  # credentials that are remembered at a time
 
 
@@ -27,35 +30,56 @@ async def read_body(request: web.Request, config: Config) -> bytes:
         web.HTTPRequestTimeout: it did not arrive within `body_timeout_s`.
     """
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
-    # aiohttp hands on what it does not know as if it were decoded.
     if encoding not in ("identity", "gzip"):
         raise Unsupported("Content-Encoding: the hub takes gzip and identity")
-    if request.content_length is not None and request.content_length > config.body_bytes_max:
-        raise _too_large(config)
+    bytes_max = config.body_bytes_max
+    if request.content_length is not None and request.content_length > bytes_max:
+        raise _too_large(bytes_max)
     try:
         async with asyncio.timeout(config.body_timeout_s):
-            return await _read_all(request, config)
+            sent = _chunks(request)
+            return await _joined(_unpacked(sent) if encoding == "gzip" else sent, bytes_max)
     except TimeoutError as e:
         raise web.HTTPRequestTimeout from e
-    except web.RequestPayloadError as e:
+    except (web.RequestPayloadError, zlib.error) as e:
         raise NotUnderstood(f"the body cannot be read as {encoding}") from e
     except ConnectionError as e:
         raise NotUnderstood("the connection ended before the body did") from e
 
 
-async def _read_all(request: web.Request, config: Config) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
     while chunk := await request.content.readany():
-        size += len(chunk)
-        if size > config.body_bytes_max:
-            raise _too_large(config)
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        yield chunk
 
 
-def _too_large(config: Config) -> TooLarge:
-    return TooLarge(f"the body is larger than {config.body_bytes_max} bytes; send it in parts")
+async def _unpacked(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Decompress gzip, in steps so small that others are served in between; members may follow one another (RFC 1952 §2.2)."""
+    member = zlib.decompressobj(wbits=_GZIP)
+    async for chunk in chunks:
+        rest = chunk
+        while rest:
+            if member.eof:
+                member = zlib.decompressobj(wbits=_GZIP)
+            yield member.decompress(rest, _UNPACKED_STEP_BYTES)
+            rest = member.unused_data if member.eof else member.unconsumed_tail
+            await asyncio.sleep(0)
+    if not member.eof:
+        raise zlib.error("it ends early")
+
+
+async def _joined(chunks: AsyncIterator[bytes], bytes_max: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in chunks:
+        size += len(part)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {bytes_max} bytes; send it in parts")
 
 
 class Allowance:
