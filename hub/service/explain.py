@@ -9,6 +9,7 @@ from hub.domain.member import Member, Principal, Role
 from hub.domain.policy import Decision
 from hub.domain.timestamp import format_timestamp
 from hub.errors import NotFound
+from hub.service.administer import require_active
 from hub.service.context import Hub
 from hub.service.view import Seen, rights, see
 from hub.store.feed import entries_of, list_labels
@@ -63,8 +64,11 @@ async def explain(hub: Hub, directory: Directory, principal: Principal | None, m
         principal: who asks; None for the command line.
         member: id or slug.
     Raises:
+        Withheld: the caller's member is suspended.
         NotFound: no such member or object, or none that the caller may ask about.
     """
+    if principal is not None:
+        require_active(principal)
     asked = directory.find_member(member)
     officer = principal is None or principal.role.includes(Role.ADMIN)
     if asked is None or not (officer or (principal.member is not None and principal.member.id == asked.id)):  # type: ignore[union-attr]

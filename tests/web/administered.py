@@ -1,0 +1,194 @@
+"""A hub with a small community, and callers of its JSON API in every role.
+
+`energy` and `water` are operators of the group `circle`; `gone` is suspended. Each caller named for a role acts for energy; `chief` is an
+administrator that belongs to energy, `admin` one that belongs to nobody, `suspended` would be an administrator if gone took part.
+"""
+
+import base64
+import contextlib
+import datetime
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from hub.domain.label import Tlp
+from hub.domain.member import MemberKind, Role
+from hub.domain.token import TEST, new_token
+from hub.service.administer import COMMAND_LINE
+from hub.service.admit import push
+from hub.service.authenticate import authenticate
+from hub.service.collections import add_collection
+from hub.service.context import Hub
+from hub.service.credentials import add_certificate, issue_token
+from hub.service.groups import add_group
+from hub.service.members import add_member, suspend_member
+from hub.service.people import add_person
+from tests.taxii.content import envelope, indicator
+from tests.web.hubs import Running, running
+
+PASSWORD = "correct horse battery staple"
+CALLERS = {
+    "reader": ("energy", Role.READER),
+    "publisher": ("energy", Role.PUBLISHER),
+    "coordinator": ("energy", Role.COORDINATOR),
+    "chief": ("energy", Role.ADMIN),
+    "admin": (None, Role.ADMIN),
+    "suspended": ("gone", Role.ADMIN),
+    "water": ("water", Role.COORDINATOR),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the API, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def detail(self) -> str:
+        return str(self.json["detail"])
+
+
+@dataclass(frozen=True)
+class Community:
+    """The ids of what is in the hub."""
+
+    tokens: Mapping[str, str]  # by caller: the whole token
+    collection: str  # that energy and water read
+    hidden: str  # a collection of water's
+    object: str  # that energy may see
+    certificate: str  # of energy
+    certificate_of_water: str
+
+
+@dataclass(frozen=True)
+class Administered:
+    """A hub that serves, and its community."""
+
+    running: Running
+    community: Community
+
+    @property
+    def hub(self) -> Hub:
+        return self.running.hub
+
+    async def ask(self, who: str | None, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        """Send a request as a caller of the community, as an `Authorization` that is given whole, or (None) without a credential."""
+        if who is not None:
+            headers["Authorization"] = f"Bearer {self.community.tokens[who]}" if who in self.community.tokens else who
+        url = f"{self.running.url}/api/v1{path}"
+        async with self.running.session.request(method, url, json=body, headers=headers) as response:
+            answer = Answer(response.status, response.headers, await response.text())
+        check_answer(answer)
+        return answer
+
+    async def get(self, who: str | None, path: str) -> Answer:
+        return await self.ask(who, "GET", path)
+
+    async def ask_for_raw(self, who: str, method: str, path: str, body: bytes, content_type: str = "application/json") -> Answer:
+        headers = {"Authorization": f"Bearer {self.community.tokens[who]}", "Content-Type": content_type}
+        async with self.running.session.request(method, f"{self.running.url}/api/v1{path}", data=body, headers=headers) as response:
+            answer = Answer(response.status, response.headers, await response.text())
+        check_answer(answer)
+        return answer
+
+
+def check_answer(answer: Answer) -> None:
+    """Check what holds of every answer of the API."""
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in answer.headers
+    if answer.status < 400:
+        assert answer.headers["Content-Type"] == "application/json"
+        return
+    assert answer.status < 500, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json.keys() == {"type", "title", "status", "detail", "error_id"}
+    assert answer.json["status"] == answer.status
+    assert ("WWW-Authenticate" in answer.headers) == (answer.status == 401)
+
+
+@contextlib.asynccontextmanager
+async def administered(database_url: str, **settings: Any) -> AsyncIterator[Administered]:
+    """Serve a hub with the community in it."""
+    async with running(database_url, **{"requests_per_min": 0, **settings}) as site:
+        yield Administered(site, await settle(site.hub))
+
+
+async def settle(hub: Hub) -> Community:
+    """Add the community to a hub that has the member energy and nothing else."""
+    for slug, sector in (("water", "water"), ("gone", "transport")):
+        await add_member(hub, COMMAND_LINE, slug=slug, name=f"The {slug} firm", kind=MemberKind.OPERATOR, sectors=[sector])
+    await suspend_member(hub, COMMAND_LINE, "gone")
+    await add_group(hub, COMMAND_LINE, slug="circle", name="The Circle", members=["energy", "water"])
+    await add_group(hub, COMMAND_LINE, slug="others", name="The Others", members=["water"])
+    shared = await add_collection(
+        hub, COMMAND_LINE, title="Shared", alias="shared", readers=["everyone"], writers=["kind:operator"], default_tlp=Tlp.GREEN
+    )
+    hidden = await add_collection(hub, COMMAND_LINE, title="Hidden", alias="hidden", readers=["member:water"], writers=["member:water"])
+    for username, (member, role) in {"ann": ("energy", Role.READER), "root": (None, Role.ADMIN), "wat": ("water", Role.READER)}.items():
+        await add_person(hub, COMMAND_LINE, username=username, password=PASSWORD, role=role, member=member)
+    certificates = [
+        await add_certificate(hub, COMMAND_LINE, member=member, name="node", role=Role.READER, pem=certificate(member).pem)
+        for member in ("energy", "water")
+    ]
+    tokens = {}
+    for name, (member, role) in CALLERS.items():
+        _, tokens[name] = await issue_token(hub, COMMAND_LINE, name=name, role=role, member=member)
+    seen = indicator()
+    directory = await hub.directory()
+    publisher = await authenticate(
+        hub, directory, authorization=f"Bearer {tokens['publisher']}", certificate=None, address="127.0.0.1"
+    )  # fmt: skip
+    assert publisher is not None
+    await push(hub, directory, publisher, "hub", "shared", envelope(seen))
+    keys = [one.spki_sha256 for one in certificates]
+    return Community(tokens, shared.id, hidden.id, seen["id"], *keys)
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A client certificate, its key, and how to make another with the same key."""
+
+    pem: str
+    der: bytes
+    key: ec.EllipticCurvePrivateKey
+
+
+def certificate(name: str, key: ec.EllipticCurvePrivateKey | None = None) -> Certified:
+    """Make a certificate that signs itself."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    day = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(day)
+        .not_valid_after(day + datetime.timedelta(days=3650))
+        .sign(key, hashes.SHA256())
+    )
+    return Certified(made.public_bytes(Encoding.PEM).decode(), made.public_bytes(Encoding.DER), key)
+
+
+def basic(username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+def token_of_nobody() -> str:
+    """Return a whole token that no hub issued."""
+    return new_token(TEST)[1]

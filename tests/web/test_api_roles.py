@@ -1,0 +1,187 @@
+"""Every operation for every role. A route that is not in the table fails the test, so none can be added without saying who may use it."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiohttp import web
+
+from hub.app import build_app
+from hub.config import Config
+from hub.domain.policy import PolicyBundle
+from hub.web.api.routes import OPERATIONS
+from tests.web.administered import Administered, Community, administered, certificate, token_of_nobody
+
+ROLES = ("reader", "publisher", "coordinator", "chief", "admin")
+# What each answers, in the order of ROLES, where it is about energy's own things.
+ALL = (200, 200, 200, 200, 200)
+ADMINS = (403, 403, 403, 200, 200)
+ADMINS_ADD = (403, 403, 403, 201, 201)
+COORDINATORS = (403, 403, 200, 200, 200)
+SELF_OR_ADMIN = (404, 404, 404, 200, 200)  # the callers are tokens, so no person is themselves
+
+TABLE = {
+    ("GET", "/members"): ALL,
+    ("POST", "/members"): ADMINS_ADD,
+    ("GET", "/members/{member}"): ALL,
+    ("PATCH", "/members/{member}"): ADMINS,
+    ("POST", "/members/{member}/suspend"): ADMINS,
+    ("POST", "/members/{member}/resume"): ADMINS,
+    ("GET", "/people"): ADMINS,
+    ("POST", "/people"): ADMINS_ADD,
+    ("GET", "/people/{username}"): SELF_OR_ADMIN,
+    ("PATCH", "/people/{username}"): SELF_OR_ADMIN,
+    ("GET", "/groups"): ALL,
+    ("POST", "/groups"): (403, 403, 201, 201, 201),
+    ("GET", "/groups/{group}"): (200, 200, 200, 200, 200),
+    ("PATCH", "/groups/{group}"): COORDINATORS,
+    ("PUT", "/groups/{group}/members/{member}"): COORDINATORS,
+    ("DELETE", "/groups/{group}/members/{member}"): COORDINATORS,
+    ("GET", "/tokens"): ALL,
+    ("POST", "/tokens"): (201, 201, 201, 201, 422),  # the last has no member to issue a reader's token for
+    ("GET", "/tokens/{token}"): ALL,
+    ("DELETE", "/tokens/{token}"): ALL,
+    ("GET", "/certificates"): ALL,
+    ("POST", "/certificates"): ADMINS_ADD,
+    ("GET", "/certificates/{spki_sha256}"): ALL,
+    ("DELETE", "/certificates/{spki_sha256}"): ALL,
+    ("GET", "/roots"): ALL,
+    ("POST", "/roots"): ADMINS_ADD,
+    ("GET", "/roots/{root}"): ALL,
+    ("PATCH", "/roots/{root}"): ADMINS,
+    ("GET", "/collections"): ALL,
+    ("POST", "/collections"): ADMINS_ADD,
+    ("GET", "/collections/{collection}"): ALL,
+    ("PATCH", "/collections/{collection}"): ADMINS,
+    ("PUT", "/collections/{collection}/rights/{right}/{grantee}"): ADMINS,
+    ("DELETE", "/collections/{collection}/rights/{right}/{grantee}"): ADMINS,
+    ("GET", "/policies"): ADMINS,
+    ("POST", "/policies"): ADMINS_ADD,
+    ("GET", "/policies/current"): ALL,
+    ("GET", "/audit"): ADMINS,
+    ("GET", "/explain"): ALL,
+    ("GET", "/me"): ALL,
+    ("GET", "/openapi.json"): ALL,
+}
+OPEN_TO_THE_SUSPENDED = {("GET", "/me"), ("GET", "/openapi.json")}
+# The same about what is not energy's: as if it were not there, for all but administrators.
+FOREIGN = {
+    ("GET", "/members/{member}"): (404, 404, 200, 200, 200),  # a coordinator knows whom it can let into a group
+    ("GET", "/groups/{group}"): (404, 404, 404, 200, 200),
+    ("PATCH", "/groups/{group}"): (403, 403, 404, 200, 200),
+    ("PUT", "/groups/{group}/members/{member}"): (403, 403, 404, 200, 200),
+    ("DELETE", "/groups/{group}/members/{member}"): (403, 403, 404, 200, 200),
+    ("GET", "/tokens/{token}"): (404, 404, 404, 200, 200),
+    ("DELETE", "/tokens/{token}"): (404, 404, 404, 200, 200),
+    ("GET", "/certificates/{spki_sha256}"): (404, 404, 404, 200, 200),
+    ("DELETE", "/certificates/{spki_sha256}"): (404, 404, 404, 200, 200),
+    ("GET", "/collections/{collection}"): (404, 404, 404, 200, 200),
+    ("GET", "/explain"): (404, 404, 404, 200, 200),
+}
+
+_counter = itertools.count()
+
+
+def bodies() -> dict[tuple[str, str], object]:
+    """Return a body that is in order, and new, for each operation that takes one."""
+    n = next(_counter)
+    files = PolicyBundle.load(PolicyBundle.shipped_directory()).files
+    return {
+        ("POST", "/members"): {"slug": f"member-{n}", "name": "New", "kind": "operator"},
+        ("PATCH", "/members/{member}"): {"sectors": ["energy"]},
+        ("POST", "/people"): {"username": f"person-{n}", "password": "a long enough one", "role": "reader", "member": "energy"},
+        ("PATCH", "/people/{username}"): {"disabled": False},
+        ("POST", "/groups"): {"slug": f"group-{n}", "name": "New"},
+        ("PATCH", "/groups/{group}"): {"name": "Renamed"},
+        ("POST", "/tokens"): {"name": "new", "role": "reader"},
+        ("POST", "/certificates"): {"member": "energy", "name": "new", "role": "reader", "pem": certificate("new").pem},
+        ("POST", "/roots"): {"slug": f"root-{n}", "title": "New"},
+        ("PATCH", "/roots/{root}"): {"title": "Renamed"},
+        ("POST", "/collections"): {"title": f"Collection {n}"},
+        ("PATCH", "/collections/{collection}"): {"topic": "threat"},
+        ("POST", "/policies"): {"files": {name: body.decode() for name, body in files.items()}},
+    }
+
+
+def own(community: Community) -> dict[str, str]:
+    return {
+        "member": "energy", "username": "ann", "group": "circle", "token": token_id(community, "reader"), "root": "hub",
+        "spki_sha256": community.certificate, "collection": community.collection, "right": "read", "grantee": "kind:operator",
+    }  # fmt: skip
+
+
+def foreign(community: Community) -> dict[str, str]:
+    return own(community) | {
+        "member": "water", "username": "wat", "group": "others", "token": token_id(community, "water"),
+        "spki_sha256": community.certificate_of_water, "collection": community.hidden,
+    }  # fmt: skip
+
+
+def token_id(community: Community, caller: str) -> str:
+    return community.tokens[caller].split("_")[2]
+
+
+@pytest.fixture
+async def site(sqlite_url: str) -> AsyncIterator[Administered]:
+    async with administered(sqlite_url) as site:
+        yield site
+
+
+async def ask(site: Administered, who: str | None, key: tuple[str, str], about: Callable[[Community], dict[str, str]] = own) -> int:
+    method, path = key
+    named = about(site.community)
+    path = path.format_map(named)
+    if path == "/explain":
+        path += f"?member={named['member']}&object={site.community.object}"
+    return (await site.ask(who, method, path, bodies().get(key))).status
+
+
+def test_every_route_is_in_the_table():
+    served = {
+        (route.method, route.resource.canonical.removeprefix("/api/v1"))
+        for route in build_app(Config()).router.routes()
+        if isinstance(route.resource, web.Resource) and route.resource.canonical.startswith("/api/") and route.method != "HEAD"
+    }
+    assert served == TABLE.keys()
+
+
+def test_the_description_names_the_least_role_that_the_table_shows():
+    for operation in OPERATIONS:
+        answers = TABLE[operation.method, operation.path]
+        admitted = [role for role, status in zip(("reader", "publisher", "coordinator", "admin"), answers, strict=False) if status != 403]
+        assert admitted[0] == operation.role, operation.path
+
+
+# What ends a credential comes last, so that it does not end it for the rest.
+ORDERED = sorted(TABLE, key=lambda key: (key[0] == "DELETE", key))
+
+
+@pytest.mark.parametrize("role", range(len(ROLES)), ids=ROLES)
+async def test_each_role_may_do_what_the_table_says(site: Administered, role: int):
+    # Tokens and suspension last: after them this caller may do nothing more.
+    last = {("DELETE", "/tokens/{token}"), ("POST", "/members/{member}/suspend")}
+    answered = {key: await ask(site, ROLES[role], key) for key in ORDERED if key not in last}
+    assert answered == {key: TABLE[key][role] for key in answered}
+
+
+@pytest.mark.parametrize("role", range(len(ROLES)), ids=ROLES)
+@pytest.mark.parametrize("key", [("DELETE", "/tokens/{token}"), ("POST", "/members/{member}/suspend")], ids=str)
+async def test_each_role_may_end_what_the_table_says(site: Administered, role: int, key: tuple[str, str]):
+    assert await ask(site, ROLES[role], key) == TABLE[key][role]
+
+
+@pytest.mark.parametrize("role", range(len(ROLES)), ids=ROLES)
+async def test_what_belongs_to_others_is_not_there(site: Administered, role: int):
+    answered = {key: await ask(site, ROLES[role], key, foreign) for key in FOREIGN}
+    assert answered == {key: FOREIGN[key][role] for key in FOREIGN}
+
+
+async def test_nothing_is_open_without_a_good_credential(site: Administered):
+    for key in TABLE:
+        assert await ask(site, None, key) == 401, key
+        assert await ask(site, f"Bearer {token_of_nobody()}", key) == 401, key
+
+
+async def test_a_suspended_member_learns_who_it_is_and_nothing_else(site: Administered):
+    answered = {key: await ask(site, "suspended", key) for key in TABLE}
+    assert answered == {key: 200 if key in OPEN_TO_THE_SUSPENDED else 403 for key in TABLE}
