@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, null, select, update
 
 from hub.domain.ids import MemberId, StatusId
 from hub.domain.member import Role
@@ -40,7 +40,7 @@ _PROGRESS = prepare(
 _COMPLETE = prepare(
     update(PUSH)
     .where(PUSH.c.id == bindparam("push"), PUSH.c.done == bindparam("before"))
-    .values(done=bindparam("after"), completed_us=bindparam("now"), body=None)
+    .values(done=bindparam("after"), completed_us=bindparam("now"), body=null())
 )
 _FORGET_OUTCOMES = prepare(delete(OUTCOME).where(OUTCOME.c.push_id.in_(select(PUSH.c.id).where(PUSH.c.completed_us < bindparam("before")))))
 _FORGET = prepare(delete(PUSH).where(PUSH.c.completed_us < bindparam("before")))
