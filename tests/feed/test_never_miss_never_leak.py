@@ -5,6 +5,7 @@ time that jumps forwards and back, and twelve clients that poll now and then. A 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -15,14 +16,17 @@ from hub.errors import NotFound
 from tests.feed.world import HOUR_US, MARKS, Site, World
 
 NUMBERS = st.integers(1, 5)
-EVENTS = st.one_of(
-    st.tuples(st.just("push"), st.lists(st.tuples(NUMBERS, st.integers(1, 6), st.sampled_from(MARKS)), min_size=1, max_size=5)),
-    st.tuples(st.just("change"), st.tuples(st.integers(0, 2), st.sampled_from(["group", "suspended", "partner", "contributor", "observer"]))),
-    st.tuples(st.just("poll"), st.lists(st.integers(0, 11), min_size=1, max_size=6)),
-    st.tuples(st.just("delete"), NUMBERS),
-    st.tuples(st.just("time"), st.sampled_from([-HOUR_US, 1, 1_000_000, 3 * HOUR_US, 7 * HOUR_US, 25 * HOUR_US])),
+PUSH = st.tuples(
+    st.just("push"), st.lists(st.tuples(NUMBERS, st.integers(1, 6), st.sampled_from(MARKS)), min_size=1, max_size=5)
 )
-HISTORIES = st.lists(EVENTS, min_size=4, max_size=30)
+CHANGE = st.tuples(
+    st.just("change"),
+    st.tuples(st.integers(0, 2), st.sampled_from(["group", "group", "group", "suspended", "partner", "contributor", "observer"])),
+)
+FOLLOW = st.tuples(st.just("follow"), st.lists(st.tuples(st.integers(0, 11), st.integers(1, 4)), min_size=3, max_size=12))
+DELETE = st.tuples(st.just("delete"), st.tuples(NUMBERS, st.none() | st.integers(1, 6)))
+TIME = st.tuples(st.just("time"), st.sampled_from([-HOUR_US, 1, 1_000_000, 3 * HOUR_US, 7 * HOUR_US, 25 * HOUR_US]))
+HISTORIES = st.lists(st.one_of(PUSH, PUSH, CHANGE, CHANGE, FOLLOW, FOLLOW, FOLLOW, DELETE, TIME), min_size=8, max_size=40)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ def site(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[Sit
     runner.run(site.db.close())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(history=HISTORIES)
 def test_who_follows_the_feed_misses_nothing_and_gets_nothing_else(history: list, site: Site, runner: asyncio.Runner) -> None:
     runner.run(_live(World(site), history))
@@ -55,14 +59,13 @@ async def _live(world: World, history: list) -> None:
                 await world.push(0, [world.indicator(*w) for w in wanted], [mark for _, _, mark in wanted])
         elif kind == "change":
             await world.change(*detail)
-        elif kind == "poll":
-            for reader in detail:
-                await world.poll(world.readers[reader])
+        elif kind == "follow":
+            for reader, pages in detail:
+                for _ in range(pages):
+                    await world.poll(world.readers[reader])
         elif kind == "delete" and not world.suspended[0]:
-            try:
-                await world.delete(0, str(world.indicator(detail, 1, "green")["id"]))
-            except NotFound:
-                pass
+            with contextlib.suppress(NotFound):
+                await world.delete(0, *detail)
         elif kind == "time":
             world.site.now_us += detail
             await world.tick()

@@ -13,6 +13,7 @@ from hub.domain.ids import GroupId, MemberId, new_uuid
 from hub.domain.member import MemberKind, Principal, Role
 from hub.domain.policy import PolicyBundle
 from hub.domain.taxii import ALL_VERSIONS, ObjectPage, Query, VersionMatch
+from hub.domain.timestamp import parse_timestamp
 from hub.service.admit import push
 from hub.service.context import Hub, open_hub
 from hub.service.install import install
@@ -76,10 +77,20 @@ class Held:
     version: str
     mark: str
     first_seen_at_us: int  # collection's clock when it was appended
-    deleted: bool = False
+    accepted_at: int  # place in the history
+    deleted_at: int | None = None
+
+    @property
+    def deleted(self) -> bool:
+        return self.deleted_at is not None
+
+    def is_narrowed_by(self, other: "Held") -> bool:
+        """Whether `other` is newer and was ever there together with this one: a deletion loosens nothing."""
+        met = other.deleted_at is None or other.deleted_at > self.accepted_at
+        return other.id == self.id and other.version > self.version and met
 
 
-@dataclass
+@dataclass(repr=False)
 class Site:
     """One database, opened once and used by many worlds."""
 
@@ -167,14 +178,18 @@ class World:
         for obj, mark in zip(objects, marks, strict=True):
             key = (str(obj["id"]), str(obj["modified"]))
             if key in accepted and key not in self.held:
-                self.held[key] = Held(*key, mark, clock_us)
+                self.held[key] = Held(*key, mark, clock_us, next(_numbers))
 
-    async def delete(self, member: int, object_id: str) -> None:
+    async def delete(self, member: int, number: int, version: int | None) -> None:
+        """Delete one version of an object, or all."""
+        obj = self.indicator(number, version or 1, "green")
+        versions = ALL_VERSIONS if version is None else VersionMatch(last=False, exact_us=(parse_timestamp(str(obj["modified"])),))
         directory = await self.hub.directory()
-        await delete_object(self.hub, directory, self.principal(member, directory), "hub", self.alias, object_id, Query(versions=ALL_VERSIONS))
+        principal = self.principal(member, directory)
+        await delete_object(self.hub, directory, principal, "hub", self.alias, str(obj["id"]), Query(versions=versions))
         for held in self.held.values():
-            if held.id == object_id:
-                held.deleted = True
+            if held.id == obj["id"] and (version is None or held.version == obj["modified"]):
+                held.deleted_at = held.deleted_at or next(_numbers)
 
     async def change(self, member: int, what: str) -> None:
         """Change a right of a member: "group" and "suspended" switch, a standing is set."""
@@ -229,7 +244,7 @@ class World:
             held = self.held[key]
             assert not held.deleted, f"deleted {key} was served"
             for other in self.held.values():
-                if other.id == held.id and other.version >= held.version and not other.deleted:
+                if other is held or held.is_narrowed_by(other):
                     assert self.allowed(reader.member, other.mark) is not None, f"{key} leaked: {other.mark} is not for {reader.member}"
             if held.mark == "slow" and not self.is_own(reader.member, held):
                 least = self.least_delay_us.get(reader.member, DELAY_US[self.standing[reader.member]])
@@ -260,11 +275,11 @@ class World:
         """What a member sees when every delay is over: versions whose own mark and all newer ones are allowed."""
         seen: set[tuple[str, str]] = set()
         for held in self.held.values():
-            family = [o for o in self.held.values() if o.id == held.id and not o.deleted]
-            newer = [o for o in family if o.version > held.version]
-            if held.deleted or any(self.allowed(reader.member, o.mark) is None for o in [held, *newer]):
+            newer = [o for o in self.held.values() if o.id == held.id and o.version > held.version]
+            narrowing = [held, *(o for o in newer if held.is_narrowed_by(o))]
+            if held.deleted or any(self.allowed(reader.member, o.mark) is None for o in narrowing):
                 continue
-            if reader.versions.all or not newer:
+            if reader.versions.all or all(o.deleted for o in newer):
                 seen.add((held.id, held.version))
         return seen
 
