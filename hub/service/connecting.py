@@ -26,8 +26,8 @@ from hub.store.database import Connection
 from hub.store.leases import take_lease
 
 GROUP = "fusion_hub.connectors"
-LEASE_S = 15
-_KEEP_LEASE_EVERY_S = 5.0
+LEASE_S = 6
+_KEEP_LEASE_EVERY_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -124,9 +124,10 @@ async def run_source(hub: Hub, source: Source) -> Run:
 
 async def _pull(hub: Hub, source: Source, cursor: Cursor | None, lease: _Lease) -> Run:
     accepted = refused = 0
-    principal = await _principal(hub, source)
+    await _principal(hub, source)  # before anything is fetched in vain
     async with contextlib.aclosing(source.connector.pull(Feed(source.settings, cursor))) as batches:
         async for batch in batches:
+            principal = await _principal(hub, source)  # anew: a member that was suspended meanwhile writes nothing more
             outcomes = await import_objects(hub, principal, source.api_root, source.collection, batch.objects)
             failures = [outcome for outcome in outcomes if outcome.failure is not None]
             for failure in failures:
@@ -134,7 +135,6 @@ async def _pull(hub: Hub, source: Source, cursor: Cursor | None, lease: _Lease) 
             fine = len(outcomes) - len(failures)
             await hub.db.write(_advance, lease, source.name, batch.cursor, accepted=fine, refused=len(failures))
             accepted, refused = accepted + fine, refused + len(failures)
-            principal = await _principal(hub, source)  # anew for each batch: a member that is suspended meanwhile writes no more
     return Run(accepted, refused)
 
 
