@@ -57,7 +57,8 @@ def listen(config: Config) -> socket.socket:
     try:
         return socket.create_server((config.listen_host, config.listen_port), family=family, backlog=_BACKLOG)
     except OSError as e:
-        raise ConfigError(f"cannot listen on {config.listen_host} port {config.listen_port}: {e.strerror or e}") from e
+        reason = os.strerror(e.errno) if e.errno else e
+        raise ConfigError(f"cannot listen on {config.listen_host} port {config.listen_port}: {reason}") from e
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:

@@ -37,12 +37,13 @@ class AccessLog(AbstractAccessLogger):
         recorder = self.logger
         recorder.ended(request.protocol)
         if not isinstance(request, web.Request) or REQUEST_ID not in request:
-            recorder.metrics.count_answer("other", "malformed", response.status, time)
+            recorder.metrics.count_answer("other", "malformed", response.status, time, error="malformed")
             return
         seconds = perf_counter() - request[BEGAN]
         route = route_of(request) or "none"
         method = request.method if request.method in _METHODS else "other"
-        recorder.metrics.count_answer(method, route, response.status, seconds)
+        error = request.get(ERROR_CODE)
+        recorder.metrics.count_answer(method, route, response.status, seconds, error=error)
         principal = request.get(PRINCIPAL)
         write = recorder.log.debug if route in OPEN_PATHS else recorder.log.info
         write(
@@ -56,5 +57,5 @@ class AccessLog(AbstractAccessLogger):
             address=request[ADDRESS],
             credential=principal and principal.credential,
             member=principal and principal.member and principal.member.slug,
-            error=request.get(ERROR_CODE),
+            error=error,
         )

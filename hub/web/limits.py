@@ -93,25 +93,30 @@ class Allowance:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}  # credential -> (what is left, as of when)
 
-    def take(self, credential: str, count: int = 1) -> None:
-        """Take `count` from the allowance of a credential.
-
-        What is taken last may be more than what is left: the rest is owed, so that one big push is possible, and then a pause.
+    def require(self, credential: str) -> None:
+        """Refuse where nothing is left of a credential's allowance.
 
         Raises:
             TooMany: nothing is left.
         """
-        if not self._per_s:
-            return
-        now = self._clock()
-        left, since = self._buckets.get(credential, (self._burst, now))
-        left = min(self._burst, left + (now - since) * self._per_s)
+        left = self._left(credential, self._clock())
         if left < 1:
             retry_after_s = math.ceil((1 - left) / self._per_s)
             raise TooMany(f"more than {round(self._per_s * 60)} {self._what} a minute", retry_after_s=retry_after_s, credential=credential)
+
+    def charge(self, credential: str, count: int = 1) -> None:
+        """Take `count` from a credential's allowance. It may be more than what is left: the rest is owed, and waited for."""
+        if not self._per_s:
+            return
+        now = self._clock()
+        left = self._left(credential, now)
         if len(self._buckets) >= _BUCKETS_MAX:
             self._forget_full(now)
         self._buckets[credential] = (left - count, now)
+
+    def _left(self, credential: str, now: float) -> float:
+        left, since = self._buckets.get(credential, (self._burst, now))
+        return min(self._burst, left + (now - since) * self._per_s)
 
     def _forget_full(self, now: float) -> None:
         """Drop the buckets that have filled up again: a new one is the same."""
@@ -124,10 +129,15 @@ REQUESTS = web.AppKey("requests_allowance", Allowance)
 OBJECTS = web.AppKey("objects_allowance", Allowance)
 
 
-def charge_objects(request: web.Request, count: int) -> None:
-    """Take `count` pushed objects from what the request's credential may push in a minute.
+def require_objects(request: web.Request) -> None:
+    """Refuse a push, before its body is read, by a credential that has pushed `objects_per_min` already.
 
     Raises:
-        TooMany: it has pushed `objects_per_min` already.
+        TooMany: it has.
     """
-    request.app[OBJECTS].take(request[PRINCIPAL].credential, count)
+    request.app[OBJECTS].require(request[PRINCIPAL].credential)
+
+
+def charge_objects(request: web.Request, count: int) -> None:
+    """Take the objects of a push from what its credential may push in a minute: a big one is taken whole, and then there is a pause."""
+    request.app[OBJECTS].charge(request[PRINCIPAL].credential, count)

@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from hub.config import Config
+from hub.domain.taxii import Status
 from hub.errors import NotFound
 from hub.web.addresses import Networks
 from hub.web.keys import ADDRESS
@@ -33,26 +34,31 @@ class Metrics:
             "hub_request_seconds", "Time to answer a request", ("method", "route"), buckets=_SECONDS, registry=registry
         )
         self._of_answer: dict[tuple[str, str, int], Callable[[float], None]] = {}
-        self.pushes = Counter("hub_pushes", "Envelopes pushed", registry=registry)
-        self.objects_accepted = Counter("hub_objects_accepted", "Objects of pushes that were accepted", registry=registry)
-        self.objects_refused = Counter("hub_objects_refused", "Objects of pushes that were refused", registry=registry)
-        self.pages = Counter("hub_pages", "Pages of objects, manifests and versions served", registry=registry)
-        self.objects_served = Counter("hub_objects_served", "Entries in those pages", registry=registry)
-        self.rate_limited = Counter("hub_rate_limited", "Requests refused because of a rate limit", registry=registry)
-        self.unauthenticated = Counter("hub_unauthenticated", "Requests refused for want of a good credential", registry=registry)
+        self._pushes = Counter("hub_pushes", "Envelopes taken", registry=registry)
+        self._pushed = Counter("hub_objects_pushed", "Objects in those envelopes, as the answer tells", ("outcome",), registry=registry)
+        self._errors = Counter("hub_errors", "Requests answered with an error, by its code", ("code",), registry=registry)
         self.connections = Gauge("hub_connections", "Open connections", registry=registry, multiprocess_mode="livesum")
         self.loop_lag = Gauge(
             "hub_loop_lag_seconds", "How late the event loop was, last measured", registry=registry, multiprocess_mode="livemax"
         )
         self.writing = Gauge("hub_writing", "Write transactions that wait or run", registry=registry, multiprocess_mode="livesum")
 
-    def count_answer(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answered request. `route` is a template; `method` one that the hub has a route for."""
+    def count_answer(self, method: str, route: str, status: int, seconds: float, *, error: str | None) -> None:
+        """Count one answered request. `route` is a template, `method` a well-known one, `error` the code of the answer's error."""
+        if error is not None:
+            self._errors.labels(error).inc()
         key = (method, route, status)
         observe = self._of_answer.get(key)
         if observe is None:
             observe = self._of_answer[key] = self._observer(*key)
         observe(seconds)
+
+    def count_push(self, status: Status) -> None:
+        """Count an envelope and what became of its objects, as far as that is known when it is answered."""
+        self._pushes.inc()
+        outcomes = {"accepted": status.successes, "refused": status.failures, "pending": status.pendings}
+        for outcome, objects in outcomes.items():
+            self._pushed.labels(outcome).inc(len(objects))
 
     def render(self) -> bytes:
         """Return the state of all counters in Prometheus' text format, those of this node's other processes included."""

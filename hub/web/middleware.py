@@ -10,13 +10,12 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from hub.domain.directory import Directory
 from hub.domain.member import Principal
-from hub.errors import TooMany, Unauthenticated
+from hub.errors import Unauthenticated
 from hub.service.authenticate import authenticate
 from hub.web.addresses import ORIGINS
 from hub.web.health import HEALTH
 from hub.web.keys import ADDRESS, BEGAN, DIRECTORY, HUB, OPEN_PATHS, PRINCIPAL, REQUEST_ID
 from hub.web.limits import REQUESTS
-from hub.web.metrics import METRICS
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -51,15 +50,9 @@ async def authenticate_request(request: web.Request, handler: Handler) -> web.St
         return await handler(request)
     app = request.app
     directory = await app[HUB].directory()
-    try:
-        principal = await _authenticated(request, directory)
-        app[REQUESTS].take(principal.credential)
-    except Unauthenticated:
-        app[METRICS].unauthenticated.inc()
-        raise
-    except TooMany:
-        app[METRICS].rate_limited.inc()
-        raise
+    principal = await _authenticated(request, directory)
+    app[REQUESTS].require(principal.credential)
+    app[REQUESTS].charge(principal.credential)
     request[PRINCIPAL], request[DIRECTORY] = principal, directory
     return await handler(request)
 

@@ -34,7 +34,8 @@ from hub.service.retrieve import (
 )
 from hub.web import taxii_resources as resources
 from hub.web.keys import DIRECTORY, HUB, PRINCIPAL
-from hub.web.limits import read_body
+from hub.web.limits import charge_objects, read_body, require_objects
+from hub.web.metrics import METRICS
 from hub.web.negotiate import refuse_unacceptable, refuse_unsupported
 from hub.web.taxii_query import DELETION, LISTING, ONE_OBJECT, VERSIONS, Parameters, parse_query
 
@@ -110,8 +111,11 @@ async def get_objects(request: web.Request) -> web.Response:
 async def add_objects(request: web.Request) -> web.Response:
     """Add Objects (§5.5)."""
     refuse_unsupported(request.headers.get(hdrs.CONTENT_TYPE))
-    body = await read_body(request, request.app[HUB].config)
-    return _answer(resources.status(await push(*_asked(request), body)), status=202)
+    require_objects(request)
+    status = await push(*_asked(request), await read_body(request, request.app[HUB].config))
+    charge_objects(request, status.total)
+    request.app[METRICS].count_push(status)
+    return _answer(resources.status(status), status=202)
 
 
 async def get_one_object(request: web.Request) -> web.Response:

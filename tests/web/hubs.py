@@ -25,7 +25,7 @@ from hub.service.members import add_member
 from hub.store.database import open_database
 from hub.web.keys import HUB
 
-WITHIN_S = 20.0  # longer than anything here takes on a slow machine
+WITHIN_S = 60.0  # longer than anything here takes on a slow machine
 
 
 @dataclass
@@ -110,6 +110,21 @@ class Process:
     def workers(self) -> list[int]:
         """Return the process ids of the workers, as the system knows them."""
         return [int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so in another process, which cannot tell us."""
+    async with asyncio.timeout(WITHIN_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs, or has ended and nobody has asked how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def environment(database_url: str, **settings: Any) -> dict[str, str]:

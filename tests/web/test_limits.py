@@ -4,14 +4,17 @@ import asyncio
 import gzip
 import io
 import tracemalloc
+import uuid
 import zlib
 
 import pytest
 from aiohttp import web
 
 from hub.errors import TooMany
+from hub.service.administer import COMMAND_LINE
+from hub.service.collections import add_collection
 from hub.web.keys import CONFIG
-from hub.web.limits import Allowance, charge_objects, read_body
+from hub.web.limits import Allowance, read_body
 from tests.web.hubs import WITHIN_S, Running, running
 
 MAX = 4096  # body_bytes_max of these tests
@@ -20,7 +23,7 @@ BIG = 32 * 1024 * 1024
 
 
 def reading(app: web.Application) -> None:
-    """Add a route that answers how long a body it was sent, one that sends a great deal, and one that charges objects."""
+    """Add a route that answers how long a body it was sent, and one that sends a great deal."""
 
     async def tell_length(request: web.Request) -> web.Response:
         return web.Response(text=str(len(await read_body(request, request.app[CONFIG]))))
@@ -28,13 +31,8 @@ def reading(app: web.Application) -> None:
     async def send_much(_: web.Request) -> web.Response:
         return web.Response(body=bytes(BIG))
 
-    async def push(request: web.Request) -> web.Response:
-        charge_objects(request, int(request.query["objects"]))
-        return web.Response()
-
     app.router.add_post("/taxii2/test/length", tell_length)
     app.router.add_get("/taxii2/test/much", send_much)
-    app.router.add_post("/taxii2/test/push", push)
 
 
 @pytest.fixture
@@ -236,51 +234,56 @@ class Clock:
         return self.now
 
 
+def take(allowance: Allowance, credential: str, count: int = 1) -> None:
+    allowance.require(credential)
+    allowance.charge(credential, count)
+
+
 def test_an_allowance_is_a_quarter_at_once_and_then_what_a_minute_gives():
     clock = Clock()
     allowance = Allowance(60, "requests", clock=clock)
     for _ in range(15):
-        allowance.take("one")
+        take(allowance, "one")
     with pytest.raises(TooMany) as refused:
-        allowance.take("one")
+        take(allowance, "one")
     assert (refused.value.detail, refused.value.retry_after_s) == ("more than 60 requests a minute", 1)
-    allowance.take("another")
+    take(allowance, "another")
     clock.now += 0.999
     with pytest.raises(TooMany):
-        allowance.take("one")
+        take(allowance, "one")
     clock.now += 0.001
-    allowance.take("one")
+    take(allowance, "one")
     clock.now += 3600
     for _ in range(15):
-        allowance.take("one")
+        take(allowance, "one")
     with pytest.raises(TooMany):
-        allowance.take("one")
+        take(allowance, "one")
 
 
 def test_what_was_taken_beyond_the_allowance_is_waited_for():
     clock = Clock()
     allowance = Allowance(600, "objects", clock=clock)
-    allowance.take("one", 1150)  # 150 were there
+    take(allowance, "one", 1150)  # 150 were there
     with pytest.raises(TooMany) as refused:
-        allowance.take("one")
+        take(allowance, "one")
     assert refused.value.retry_after_s == 101
     clock.now += 100.2
-    allowance.take("one")
+    take(allowance, "one")
 
 
 def test_an_allowance_of_nothing_is_no_limit():
     allowance = Allowance(0, "requests")
     for _ in range(10_000):
-        allowance.take("one")
+        take(allowance, "one", 1000)
 
 
 def test_an_allowance_forgets_who_has_all_of_theirs_again():
     clock = Clock()
     allowance = Allowance(60, "requests", clock=clock)
     for n in range(10_000):
-        allowance.take(f"credential {n}")
+        take(allowance, f"credential {n}")
     clock.now += 60
-    allowance.take("one more")
+    take(allowance, "one more")
     assert len(allowance._buckets) == 1
 
 
@@ -301,11 +304,27 @@ async def test_too_many_requests_are_refused_for_that_credential_alone(sqlite_ur
 
 
 async def test_too_many_objects_are_refused_with_the_time_to_wait(sqlite_url: str):
-    async with running(sqlite_url, change=reading, objects_per_min=60) as site:
+    async with running(sqlite_url, objects_per_min=60) as site:
+        await add_collection(
+            site.hub, COMMAND_LINE, root="hub", title="Shared", alias="shared",
+            writers=["everyone"],
+        )  # fmt: skip
+        address = {"type": "ipv4-addr", "spec_version": "2.1"}
+        objects = [{**address, "id": f"ipv4-addr--{uuid.uuid5(uuid.NAMESPACE_URL, str(n))}", "value": f"192.0.2.{n}"} for n in range(75)]
 
-        async def push(objects: int) -> tuple[int, str | None]:
-            async with site.session.post(f"{site.url}/taxii2/test/push?objects={objects}", headers=site.bearer) as answer:
+        async def push(*pushed: dict[str, str]) -> tuple[int, str | None]:
+            async with site.session.post(
+                f"{site.url}/taxii2/hub/collections/shared/objects/",
+                json={"objects": pushed},
+                headers={**site.bearer, "Content-Type": "application/taxii+json;version=2.1"},
+            ) as answer:
                 return answer.status, answer.headers.get("Retry-After")
 
-        assert await push(75) == (200, None)
-        assert await push(1) == (429, "61")
+        assert await push(*objects) == (202, None)
+        status, wait = await push(objects[0])
+        assert (status, wait) == (429, "61")
+        async with site.session.get(f"{site.url}/metrics") as answer:
+            counters = (await answer.text()).splitlines()
+        assert "hub_pushes_total 1.0" in counters
+        assert 'hub_objects_pushed_total{outcome="accepted"} 75.0' in counters
+        assert 'hub_errors_total{code="too_many"} 1.0' in counters

@@ -44,7 +44,8 @@ async def test_requests_are_counted_by_route_and_status(sqlite_url: str):
         assert counted(samples, "hub_request_seconds_count", method="GET", route=route) == 3
         assert counted(samples, "hub_request_seconds_bucket", method="GET", route=route, le="+Inf") == 3
         assert 0 < counted(samples, "hub_request_seconds_sum", method="GET", route=route) < 3
-        assert counted(samples, "hub_unauthenticated_total") == 1
+        assert counted(samples, "hub_errors_total", code="unauthenticated") == 1
+        assert counted(samples, "hub_errors_total", code="not_found") == 1
         assert counted(samples, "hub_connections") == 1
 
 
@@ -62,7 +63,7 @@ async def test_what_clients_make_up_becomes_no_label(sqlite_url: str):
 async def test_refusals_for_too_many_requests_are_counted(sqlite_url: str):
     async with running(sqlite_url, requests_per_min=4) as site:
         assert [await get(site, "/taxii2/", **site.bearer) for _ in range(3)] == [200, 429, 429]
-        assert counted(await read(site), "hub_rate_limited_total") == 2
+        assert counted(await read(site), "hub_errors_total", code="too_many") == 2
 
 
 async def test_only_the_addresses_of_the_setting_may_read(sqlite_url: str):

@@ -1,0 +1,256 @@
+"""`hub serve`, `hub migrate` and `hub check-config`, as processes that are signalled and killed."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self
+
+import aiohttp
+import pytest
+
+from tests.web.certificates import Authority
+from tests.web.hubs import WITHIN_S, Process, command, is_running, prepare, serve_process, until
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n"
+
+
+async def ask(hub: Process, path: str = "/healthz", **headers: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(hub.url + path, headers=headers) as answer:
+        return answer.status, await answer.text()
+
+
+async def until_logged(event: str, hub: Process) -> None:
+    await until(lambda: any(json.loads(line)["event"] == event for line in hub.logged()))
+
+
+async def until_refused(hub: Process) -> None:
+    """Wait until nobody listens on the hub's port."""
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+            except ConnectionRefusedError:
+                return
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+# --- start
+
+
+async def test_a_database_that_is_not_there_or_not_migrated_is_refused_with_what_to_run(tmp_path: Path, postgresql_url: str):
+    path = tmp_path / "hub.sqlite3"
+    code, output, said = await command("serve", database_url=f"sqlite:///{path}")
+    assert (code, output, said) == (1, "", f"there is no database {path}; run `hub migrate` first\n")
+    assert not path.exists()
+    path.touch()
+    code, output, said = await command("serve", database_url=f"sqlite:///{path}")
+    assert (code, output, said) == (1, "", "the database is empty; run `hub migrate` first\n")
+    # Migrated, as every database of the tests, but never made a hub.
+    code, output, said = await command("serve", database_url=postgresql_url, workers=2)
+    assert (code, output) == (1, "")
+    assert said.splitlines() == [
+        "the database holds no hub yet; run `hub migrate` first",
+        "the hub could not start; its first worker said why",
+    ]
+
+
+async def test_migrate_makes_a_hub_once(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/folder/hub.sqlite3"
+    code, first, _ = await command("migrate", database_url=url)
+    assert code == 0
+    assert first.splitlines()[0].startswith(f"{url} has schema ")
+    assert "initialised a new hub" in first
+    code, second, _ = await command("migrate", database_url=url)
+    assert code == 0
+    assert "left as it is" in second
+    async with serve_process(url, tmp_path) as hub:
+        assert (await ask(hub, "/readyz"))[0] == 200
+
+
+async def test_a_port_that_is_taken_is_told(sqlite_url: str, tmp_path: Path):
+    await prepare(sqlite_url)
+    async with serve_process(sqlite_url, tmp_path) as hub:
+        code, _, said = await command("serve", database_url=sqlite_url, listen_port=hub.port)
+        assert (code, said) == (1, f"cannot listen on 127.0.0.1 port {hub.port}: Address already in use\n")
+
+
+async def test_serving_others_without_a_public_address_is_warned_of(sqlite_url: str, tmp_path: Path):
+    await prepare(sqlite_url)
+    async with serve_process(sqlite_url, tmp_path, listen_host="0.0.0.0") as hub:
+        assert "public_url is not set" in hub.logged()[0]
+    async with serve_process(sqlite_url, tmp_path) as hub:
+        assert "public_url" not in hub.logged()[0]
+
+
+async def test_check_config_shows_what_counts_without_passwords_and_what_is_wrong(tmp_path: Path, sqlite_url: str):
+    await prepare(sqlite_url)
+    code, output, said = await command("check-config", database_url=sqlite_url, title="Our Hub")
+    assert (code, said) == (0, "")
+    assert "title = 'Our Hub'" in output.splitlines()
+    code, output, said = await command(
+        "check-config", database_url="postgresql://hub:geheim@127.0.0.1:1/hub", proxy_addresses="nobody",
+        tls_cert_file=tmp_path / "absent.pem", tls_key_file=tmp_path / "absent.key",
+    )  # fmt: skip
+    assert code == 1
+    assert "geheim" not in output + said
+    problems = [line.partition(": ")[2].partition(":")[0] for line in said.splitlines()]
+    assert problems == ["proxy_addresses", "tls_cert_file, tls_key_file", "cannot connect to PostgreSQL"]
+    code, output, said = await command("check-config", database_url=sqlite_url, workers=0)
+    assert (code, output, said) == (1, "", "workers: 0 is too small; 1 is the least\n")
+
+
+# --- end
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_hub_that_is_told_to_end_answers_what_it_was_sent_and_then_ends(sqlite_url: str, tmp_path: Path, number: signal.Signals):
+    token = await prepare(sqlite_url)
+    async with serve_process(sqlite_url, tmp_path) as hub:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        idle, idle_writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        idle_writer.write(HEALTH)
+        await idle.readuntil(b"}")
+        path = "/taxii2/hub/collections/none/objects/"
+        head = [f"POST {path} HTTP/1.1", "Host: hub", f"Authorization: Bearer {token}", "Content-Type: application/taxii+json;version=2.1"]
+        writer.write("\r\n".join([*head, "Content-Length: 4", "Expect: 100-continue", "", ""]).encode())
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        hub.tell(number)
+        await until_refused(hub)
+        writer.write(b"null")
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 4"), answer
+        assert b"Connection: close" in answer
+        assert await idle.read() == b""
+        assert await hub.end() == 0
+        writer.close()
+        idle_writer.close()
+
+
+async def test_what_is_not_finished_in_time_is_cut_off(sqlite_url: str, tmp_path: Path):
+    token = await prepare(sqlite_url)
+    async with serve_process(sqlite_url, tmp_path, drain_s=1) as hub:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        writer.write(
+            f"POST /api/v1/tokens HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\nExpect: 100-continue\r\n"
+            "Content-Type: application/json\r\nContent-Length: 4\r\n\r\n".encode()
+        )
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        hub.tell(signal.SIGTERM)
+        assert await hub.end() == 0
+        writer.close()
+
+
+async def test_a_certificate_is_read_anew_at_a_hangup(sqlite_url: str, tmp_path: Path):
+    await prepare(sqlite_url)
+    old, new = Authority(tmp_path, "old"), Authority(tmp_path, "new")
+    server = old.issue("server")
+    async with serve_process(sqlite_url, tmp_path, tls_cert_file=server.certificate, tls_key_file=server.key) as hub:
+
+        async def trusted(authority: Authority) -> bool:
+            async with aiohttp.ClientSession() as session:
+                try:
+                    async with session.get(f"{hub.url}/healthz", ssl=authority.trusting()) as answer:
+                        return answer.status == 200
+                except aiohttp.ClientConnectorCertificateError:
+                    return False
+
+        assert (await trusted(old), await trusted(new)) == (True, False)
+        new.issue("server")  # in the same files
+        hub.tell(signal.SIGHUP)
+        await until_logged("the TLS certificate was read again", hub)
+        assert (await trusted(old), await trusted(new)) == (False, True)
+
+
+# --- several processes
+
+
+@pytest.fixture
+async def workers(postgresql_url: str, tmp_path: Path) -> AsyncIterator[tuple[Process, str]]:
+    token = await prepare(postgresql_url)
+    async with serve_process(postgresql_url, tmp_path, workers=2, requests_per_min=0) as hub:
+        yield hub, token
+
+
+class Load:
+    """Clients that ask all the time: one on a connection that it keeps, one on a new connection each time."""
+
+    def __init__(self, hub: Process, token: str) -> None:
+        self._hub = hub
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self.statuses: list[int] = []
+        self._stop = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._ask(keep=keep)) for keep in (True, False)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        await asyncio.gather(*self._tasks)
+
+    async def _ask(self, *, keep: bool) -> None:
+        connector = aiohttp.TCPConnector(force_close=not keep)
+        async with aiohttp.ClientSession(connector=connector, headers=self._headers) as session:
+            while not self._stop.is_set():
+                async with session.post(f"{self._hub.url}/taxii2/", data=b"") as answer:  # a POST is not sent again by itself
+                    self.statuses.append(answer.status)
+                async with session.get(f"{self._hub.url}/taxii2/hub/collections/") as answer:
+                    self.statuses.append(answer.status)
+
+
+async def test_workers_are_replaced_under_load_without_losing_a_request(workers: tuple[Process, str]):
+    hub, token = workers
+    before = hub.workers()
+    async with Load(hub, token) as load:
+        hub.tell(signal.SIGHUP)
+        await until_logged("replaced the workers", hub)
+    after = hub.workers()
+    assert len(before) == len(after) == 2
+    assert not set(before) & set(after)
+    assert set(load.statuses) == {200, 405}
+    assert len(load.statuses) > 100
+
+
+async def test_a_worker_that_is_killed_is_replaced_while_the_other_serves(workers: tuple[Process, str]):
+    hub, _ = workers
+    killed, other = hub.workers()
+    os.kill(killed, signal.SIGKILL)
+    await until_logged("a worker ended by itself", hub)
+    assert (await ask(hub))[0] == 200
+    await until(lambda: len(hub.workers()) == 2)
+    assert other in hub.workers()
+    assert killed not in hub.workers()
+
+
+async def test_workers_end_when_their_supervisor_is_killed(workers: tuple[Process, str]):
+    hub, _ = workers
+    pids = hub.workers()
+    hub.tell(signal.SIGKILL)
+    await hub.end()
+    await until_refused(hub)
+    await until(lambda: not any(map(is_running, pids)))
+
+
+async def test_the_supervisor_ends_its_workers_and_itself(workers: tuple[Process, str]):
+    hub, _ = workers
+    pids = hub.workers()
+    hub.tell(signal.SIGTERM)
+    assert await hub.end() == 0
+    assert not any(map(is_running, pids))
+    assert all(json.loads(line)["level"] == "info" for line in hub.logged())
+
+
+async def test_any_worker_answers_with_the_counters_of_all(workers: tuple[Process, str]):
+    hub, token = workers
+    for _ in range(20):  # each on a connection of its own, so both workers get some
+        assert (await ask(hub, "/taxii2/", Authorization=f"Bearer {token}"))[0] == 200
+    for _ in range(4):
+        _, text = await ask(hub, "/metrics")
+        assert 'hub_requests_total{method="GET",route="/taxii2/",status="200"} 20.0' in text.splitlines()
+        assert "hub_connections 1.0" in text.splitlines()
