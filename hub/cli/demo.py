@@ -128,7 +128,10 @@ def run_demo(
         directory.facts.unlink(missing_ok=True)
         with _only_for_the_owner():
             seed, community = _prepare(config, directory, content=content)
-        run(config, environ, on_ready=lambda address: _announce(directory, describe_demo(community, seed, public_url or address)))
+        try:
+            run(config, environ, on_ready=lambda address: _announce(directory, describe_demo(community, seed, public_url or address)))
+        finally:
+            directory.facts.unlink(missing_ok=True)
     except HubError as e:
         fail(e.detail)
 

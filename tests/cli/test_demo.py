@@ -1,0 +1,257 @@
+"""`hub demo`, started as people start it: its contract, its community, its content, and a second start."""
+
+import contextlib
+import json
+import re
+import shlex
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import requests
+from taxii2client.common import TokenAuth
+from taxii2client.exceptions import AccessError
+from taxii2client.v21 import Collection, Server
+
+from hub.demo.advice import IP_EXTENSION, IP_SCHEMA
+from tests.postgres import PostgresServer
+
+HUB = str(Path(sys.executable).with_name("hub"))
+WITHIN_S = 60
+MEMBERS = {
+    "cyber-agency": "agency", "ip-office": "agency", "energy": "operator", "water": "operator", "telecoms": "operator",
+    "transport": "operator", "soc": "partner", "observer": "operator",
+}  # fmt: skip
+COLLECTIONS = ["advisories", "ip-protection", "indicators", "sandbox"]
+
+
+@dataclass
+class Demo:
+    """A demo that answers."""
+
+    directory: Path
+    facts: dict[str, Any]
+    said: str
+
+    def collection(self, alias: str, slug: str) -> Collection:
+        member = self.facts["members"][slug]
+        return Collection(self.facts["collections"][alias]["url"], user=member["username"], password=member["password"])
+
+    def objects(self, alias: str, slug: str) -> list[dict[str, Any]]:
+        with self.collection(alias, slug) as collection:
+            return collection.get_objects(limit=1_000).get("objects", [])
+
+    def named(self, alias: str, slug: str) -> set[str]:
+        return {obj.get("name", "") for obj in self.objects(alias, slug)}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+@contextlib.contextmanager
+def demo(directory: Path, *arguments: str) -> Iterator[Demo]:
+    """Run `hub demo` until the context ends; the facts are read as soon as they are there."""
+    said = directory.with_suffix(".said")
+    with said.open("w") as out:
+        command = [HUB, "demo", "--port", str(free_port()), "--data", str(directory), *arguments]
+        process = subprocess.Popen(command, cwd=directory.parent, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        yield Demo(directory, _facts(directory / "demo.json", process, said), said.read_text())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(WITHIN_S)
+
+
+def _facts(path: Path, process: subprocess.Popen[bytes], said: Path) -> dict[str, Any]:
+    deadline = time.monotonic() + WITHIN_S
+    while not path.exists():
+        assert process.poll() is None, said.read_text()
+        assert time.monotonic() < deadline, said.read_text()
+        time.sleep(0.05)  # another process makes the file, and there is nothing else to wait on
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    directory = tmp_path_factory.mktemp("demo") / "data"
+    if request.param == "sqlite":
+        with demo(directory) as serving:
+            yield serving
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    with demo(directory, "--database-url", server.url(server.create_database()), "--workers", "2", "--no-limits") as serving:
+        yield serving
+
+
+def test_the_facts_have_the_shape_that_tools_rely_on(running: Demo):
+    facts = running.facts
+    assert list(facts) == ["base_url", "discovery_url", "console_url", "api_url", "admin", "members", "collections"]
+    base = facts["base_url"]
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", base)
+    assert [facts[name] for name in ("discovery_url", "console_url", "api_url")] == [f"{base}/taxii2/", f"{base}/", f"{base}/api/v1/"]
+    assert {slug: member["kind"] for slug, member in facts["members"].items()} == MEMBERS
+    for member in facts["members"].values():
+        assert list(member) == ["id", "name", "kind", "sectors", "standing", "username", "password"]
+        assert member["id"].startswith("identity--")
+        assert member["standing"] in ("observer", "contributor", "partner")
+    assert facts["members"]["observer"]["standing"] == "observer"
+    assert list(facts["collections"]) == COLLECTIONS
+    for collection in facts["collections"].values():
+        assert list(collection) == ["id", "title", "url"]
+        assert collection["url"] == f"{base}/taxii2/hub/collections/{collection['id']}/"
+
+
+def test_passwords_differ_and_files_are_for_their_owner_only(running: Demo):
+    passwords = [running.facts["admin"]["password"], *(member["password"] for member in running.facts["members"].values())]
+    assert len(set(passwords)) == len(passwords)
+    assert all(len(password) >= 16 for password in passwords)
+    assert [path.name for path in running.directory.iterdir() if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+
+
+@pytest.mark.parametrize("slug", MEMBERS)
+def test_a_member_signs_in_and_finds_its_collections(running: Demo, slug: str):
+    member = running.facts["members"][slug]
+    with Server(running.facts["discovery_url"], user=slug, password=member["password"]) as server:
+        rights = {c.id: (c.can_read, c.can_write) for c in server.default.collections}
+    ids = {alias: collection["id"] for alias, collection in running.facts["collections"].items()}
+    agency, operator = member["kind"] == "agency", member["kind"] == "operator"
+    expected = {
+        "advisories": (True, agency),
+        "ip-protection": (True, slug == "ip-office"),
+        "indicators": (True, agency or operator),
+        **({"sandbox": (True, slug == "energy")} if slug in ("energy", "water") else {}),
+    }
+    assert rights == {ids[alias]: right for alias, right in expected.items()}
+
+
+def test_the_sandbox_is_empty_water_cannot_write_to_it_and_it_does_not_exist_for_the_observer(running: Demo):
+    assert running.objects("sandbox", "water") == []
+    with running.collection("sandbox", "water") as collection, pytest.raises(AccessError):
+        collection.add_objects({"objects": [{}]})
+    url = running.facts["collections"]["sandbox"]["url"]
+    observer = running.facts["members"]["observer"]
+    assert requests.get(url, auth=("observer", observer["password"]), timeout=WITHIN_S).status_code == 404
+
+
+def test_the_administrator_administers_and_sees_no_content(running: Demo):
+    auth = (running.facts["admin"]["username"], running.facts["admin"]["password"])
+    members = requests.get(f"{running.facts['api_url']}members", auth=auth, timeout=WITHIN_S)
+    assert members.status_code == 200
+    url = running.facts["collections"]["advisories"]["url"]
+    assert requests.get(f"{url}objects/", auth=auth, timeout=WITHIN_S).status_code == 404
+
+
+def test_content_stops_where_its_authors_meant_it_to(running: Demo):
+    named = {slug: running.named("advisories", slug) for slug in MEMBERS}
+    clear, green = "Guidance 12: control panels on the open Internet", "Advisory 31: LOW TIDE reads controller projects at utilities"
+    imminent = "Alert: Gatepost VPN appliances are being taken over; act today"
+    red = "Notice to Northmoor Grid and Meridian Telecom: accounts of yours are for sale"
+    circle = "PUMPHOUSE.B: does it write?"
+
+    def seen(name: str) -> set[str]:
+        return {slug for slug in MEMBERS if name in named[slug]}
+
+    assert seen(clear) == seen(green) == set(MEMBERS)
+    assert seen(imminent) == {"cyber-agency", "ip-office", "energy", "water", "soc", "observer"}
+    assert seen(red) == {"cyber-agency", "energy", "telecoms"}
+    assert seen(circle) == {"cyber-agency", "energy", "water"}
+    assert "Contractor's account used on our jump host" not in running.named("indicators", "water")
+    assert "Contractor's account used on our jump host" in running.named("indicators", "energy")
+
+
+def test_the_content_is_of_every_kind_that_a_community_shares(running: Demo):
+    agency = [obj for alias in COLLECTIONS[:3] for obj in running.objects(alias, "cyber-agency")]
+    types = {obj["type"] for obj in agency}
+    assert types >= {"indicator", "relationship", "report", "sighting", "opinion", "note", "observed-data", "course-of-action", "malware"}
+    assert types >= {"email-message", "file", "process", "url", "identity", "extension-definition", "campaign", "attack-pattern"}
+    assert any(obj["type"] == "sighting" and obj["count"] == 0 for obj in agency), "a nil return"
+    assert any(obj.get("revoked") for obj in agency)
+    assert len(agency) > 120
+    assert "identity--" + "0" * 8 not in json.dumps(agency)
+    known = {obj["id"] for obj in agency}
+    dangling = {ref for obj in agency for name, ref in obj.items() if name.endswith("_ref") and ref not in known}
+    assert dangling == set()
+
+
+def test_advice_on_intellectual_property_carries_facts_of_its_published_form(running: Demo):
+    schema = json.loads((Path(__file__).resolve().parents[2] / "hub" / "demo" / IP_SCHEMA).read_text())
+    validator = jsonschema_rs.validator_for(schema)
+    facts = [
+        obj["extensions"][IP_EXTENSION] for obj in running.objects("ip-protection", "observer") if IP_EXTENSION in obj.get("extensions", {})
+    ]
+    assert len(facts) >= 10
+    for fact in facts:
+        validator.validate(fact)
+
+
+def test_what_it_suggests_works_as_it_is_printed(running: Demo, tmp_path: Path):
+    lines = [line.strip() for line in running.said.split("Try next:")[1].splitlines() if running.facts["base_url"] in line]
+    assert len(lines) == 6
+    for line in lines:
+        program = shlex.split(line, comments=True)
+        done = subprocess.run(program, cwd=tmp_path, check=False, capture_output=True, timeout=WITHIN_S)
+        assert done.returncode == 0, (line, done.stderr)
+    assert len((tmp_path / "energy.ndjson").read_bytes().splitlines()) > len((tmp_path / "observer.ndjson").read_bytes().splitlines()) > 0
+    assert b"first.example" in done.stdout, "water sees what energy pushed"
+
+
+def test_a_token_works_as_well_as_a_password(running: Demo):
+    energy, url = running.facts["members"]["energy"], f"{running.facts['api_url']}tokens"
+    made = requests.post(url, json={"name": "siem", "role": "reader"}, auth=("energy", energy["password"]), timeout=WITHIN_S)
+    assert made.status_code == 201, made.text
+    with Server(running.facts["discovery_url"], auth=TokenAuth(made.json()["token"])) as server:
+        assert len(server.default.collections) == 4
+
+
+def test_a_second_start_finds_everything_as_it_was(tmp_path: Path):
+    directory = tmp_path / "data"
+    with demo(directory, "--no-content") as first:
+        assert first.objects("advisories", "energy") == []
+    with demo(directory) as second:
+        assert second.facts["members"] == first.facts["members"]
+        assert {c["id"] for c in second.facts["collections"].values()} == {c["id"] for c in first.facts["collections"].values()}
+        advisories = second.objects("advisories", "cyber-agency")
+        assert len(advisories) > 40
+        with second.collection("advisories", "cyber-agency") as collection:
+            collection.delete_object(advisories[-1]["id"])
+    with demo(directory) as third:
+        assert len(third.objects("advisories", "cyber-agency")) == len(advisories) - 1
+
+
+def test_a_public_address_is_what_discovery_and_the_facts_name(tmp_path: Path):
+    with demo(tmp_path / "data", "--no-content", "--public-url", "https://hub.example.org") as public:
+        assert public.facts["base_url"] == "https://hub.example.org"
+        port = re.search(r"--port (\d+)", public.said)
+        assert port is None
+        assert public.facts["collections"]["sandbox"]["url"].startswith("https://hub.example.org/taxii2/hub/")
+
+
+def test_a_port_that_is_taken_leaves_the_running_demo_alone(tmp_path: Path):
+    directory = tmp_path / "data"
+    with demo(directory, "--no-content") as running:
+        port = running.facts["base_url"].rpartition(":")[2]
+        done = subprocess.run([HUB, "demo", "--port", port, "--data", str(directory)], check=False, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert f"port {port}" in done.stderr
+        assert (directory / "demo.json").exists()
+
+
+def test_a_database_that_is_somebody_elses_is_left_alone(tmp_path: Path):
+    directory = tmp_path / "data"
+    with demo(directory, "--no-content"):
+        pass
+    (directory / "seed.json").unlink()
+    done = subprocess.run([HUB, "demo", "--port", str(free_port()), "--data", str(directory)], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "whose passwords this directory does not know" in done.stderr
