@@ -7,6 +7,7 @@ administrator that belongs to energy, `admin` one that belongs to nobody, `suspe
 import base64
 import contextlib
 import datetime
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -100,7 +101,9 @@ class Administered:
 
     async def ask_for_raw(self, who: str, method: str, path: str, body: bytes, content_type: str = "application/json") -> Answer:
         headers = {"Authorization": f"Bearer {self.community.tokens[who]}", "Content-Type": content_type}
-        async with self.running.session.request(method, f"{self.running.url}/api/v1{path}", data=body, headers=headers) as response:
+        async with self.running.session.request(
+            method, f"{self.running.url}/api/v1{path}", data=io.BytesIO(body), headers=headers
+        ) as response:
             answer = Answer(response.status, response.headers, await response.text())
         check_answer(answer)
         return answer
