@@ -27,7 +27,7 @@ from hub.domain.policy import PolicyBundle
 from hub.domain.stix import Limits, StixObject, describe, read_envelope, read_object
 from hub.domain.taxii import Collection, Outcome, Status
 from hub.domain.timestamp import format_timestamp
-from hub.errors import Invalid, NotFound, Withheld
+from hub.errors import Invalid, NotFound, NotUnderstood, Withheld
 from hub.service.context import Hub
 from hub.service.retrieve import get_collection, get_root
 from hub.store.append import load_batch, write_batch
@@ -72,16 +72,16 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
         await hub.db.write(add_push, replace(kept, body=body), leased_until_us=0)
         hub.pushes_waiting.set()
         return Status(kept.id, now_us, complete=False, total=kept.total)
+    door = await _door(hub, directory, principal.member, held, raws, _meanings_brought(raws, limits_of(hub)))
+    # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
+    checked = await _check(replace(door, acknowledged=False), raws)
     outcomes: list[Outcome] = []
-    brought = _meanings_brought(raws, limits_of(hub))
     members = frozenset(directory.members)
     size = hub.config.push_chunk_objects
-    for start in range(0, len(raws), size):
-        stretch = raws[start : start + size]
-        door = await _door(hub, directory, principal.member, held, stretch, brought)
-        checked = await _check(door, stretch)
-        finished = kept if start + size >= len(raws) else None
-        outcomes = await _again(hub, _append_inline, held.row, checked, members, hub.now_us(), outcomes, finished)
+    for start in range(0, len(checked), size):
+        finished = kept if start + size >= len(checked) else None
+        stretch = checked[start : start + size]
+        outcomes = await _again(hub, _append_inline, held.row, stretch, members, hub.now_us(), outcomes, finished)
     return _status(replace(kept, done=kept.total, completed_us=now_us), outcomes)
 
 
@@ -135,6 +135,7 @@ class _Door:
     now_us: int
     latest_us: int  # an object may not be modified later
     labels: dict[Label, Label]  # with the producer named where it has to be
+    acknowledged: bool = True  # whether the push was answered already, so that nothing can fail it whole any more
 
     def label(self, label: Label) -> Label:
         """Return the label, naming its producer where policy would otherwise hide the object from the producer itself."""
@@ -193,6 +194,8 @@ def _check_one(door: _Door, raw: bytes) -> Checked:
         _refuse_unfit(door, obj, resolution)
         meaning = meaning_of(obj) if obj.type == "marking-definition" else None
     except Invalid as e:
+        if isinstance(e, NotUnderstood) and not door.acknowledged:
+            raise
         return Checked(None, _refused(raw, e.detail, door.now_us))
     label = door.label(label_of(resolution, door.producer, door.collection))
     return Checked(Incoming(obj, label, door.producer.id), Outcome(obj.id, obj.version or ""), meaning)

@@ -10,7 +10,7 @@ from hub.domain.directory import Directory
 from hub.domain.policy import PolicyBundle
 from hub.service.kept import Kept
 from hub.service.logins import Logins
-from hub.store.database import Connection, Database
+from hub.store.database import Database
 from hub.store.directory import load_directory, load_policy_files, read_revision, read_state
 
 
@@ -29,18 +29,24 @@ class Hub:
     now_us: Callable[[], int] = now_us
     _directory: Directory | None = None
     _bundle: PolicyBundle | None = None
+    _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     kept: Kept = field(default_factory=Kept)
     logins: Logins = field(default_factory=Logins)
     pushes_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when a push was left for the background
 
-    async def directory(self, conn: Connection | None = None) -> Directory:
+    async def directory(self) -> Directory:
         """Return the directory as it is now; read anew where the revision has moved."""
-        if conn is None:
-            async with self.db.read() as lent:
-                return await self.directory(lent)
-        revision = await read_revision(conn)
-        if self._directory is None or self._directory.revision != revision:
-            self._directory = await load_directory(conn)
+        async with self.db.read() as conn:
+            revision = await read_revision(conn)
+        return await self.directory_since(revision)
+
+    async def directory_since(self, revision: int) -> Directory:
+        """Return the directory as it was at this revision, or later."""
+        if self._directory is None or self._directory.revision < revision:
+            async with self._loading:  # many requests find it moved at once; one reads for all
+                if self._directory is None or self._directory.revision < revision:
+                    async with self.db.snapshot() as conn:
+                        self._directory = await load_directory(conn)
         return self._directory
 
     async def policies(self, directory: Directory) -> PolicyBundle:

@@ -20,6 +20,7 @@ from hub.service.kept import Kept, KeptView
 from hub.store.feed import Head, StoredLabel, list_labels, plan_for, read_head
 from hub.store.views import record_observation
 
+_TRIES_MAX = 20
 _VIEWS_MAX = 20_000
 _DECISIONS_MAX = 1_000_000
 _RIGHTS_MAX = 100_000
@@ -41,18 +42,20 @@ async def see(hub: Hub, directory: Directory, member: Member, held: HeldCollecti
 
     Where its rights differ from what its polls observed last, that is recorded first: a grant comes in front of every cursor.
     """
-    for _ in range(8):
+    for _ in range(_TRIES_MAX):
         async with hub.db.read() as conn:
             head = await read_head(conn, held.row, member.id)
+        if head.revision != directory.revision:
+            # Changed since this request began: it is judged by what is in force now.
+            directory = await hub.directory_since(head.revision)
+            member = directory.members[member.id]
+            held = directory.collections[held.collection.id]
             if head.revision != directory.revision:
-                # Changed since this request began: it is judged by what is in force now.
-                directory = await hub.directory(conn)
-                member = directory.members[member.id]
-                held = directory.collections[held.collection.id]
                 continue
-            seen = _keep_using(hub, member, held, head)
-            if seen is not None:
-                return seen
+        seen = _keep_using(hub, member, held, head)
+        if seen is not None:
+            return seen
+        async with hub.db.read() as conn:
             labels = (await list_labels(conn, held.row))[: head.labels]
         grants = await _granted(hub, directory, member, held.collection, labels)
         observed = Observed.from_json(head.labels_seen, head.state) if head.edition >= 0 else Observed()

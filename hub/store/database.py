@@ -171,6 +171,10 @@ class Database:
         """Lend a connection for reading. Each statement sees what was committed when it began."""
         raise NotImplementedError
 
+    def snapshot(self) -> contextlib.AbstractAsyncContextManager[Connection]:
+        """Lend a connection for reading whose statements all see the same moment."""
+        raise NotImplementedError
+
     async def write(self, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(conn, …)` in one transaction, and return what it returns once that is committed.
 
@@ -262,6 +266,16 @@ class SqliteDatabase(Database):
                 self._idle.append(conn)
             else:
                 conn.raw.close()
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        async with self.read() as conn:
+            assert isinstance(conn, SqliteConnection), "ours"
+            conn.raw.execute("BEGIN")
+            try:
+                yield conn
+            finally:
+                conn.raw.execute("COMMIT")
 
     async def write(self, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         if not self._writer.is_alive():
@@ -446,6 +460,11 @@ class PostgresDatabase(Database):
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
         async with _postgres_errors(), self._pool.acquire(timeout=10) as raw:
+            yield PostgresConnection(raw)
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        async with _postgres_errors(), self._pool.acquire(timeout=10) as raw, raw.transaction(isolation="repeatable_read", readonly=True):
             yield PostgresConnection(raw)
 
     async def write(self, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -10,11 +10,9 @@ from hub.domain.ids import CollectionId, GroupId, MemberId, TokenId
 from hub.domain.label import Tlp
 from hub.domain.member import Member, MemberKind, Role, SharingGroup, Standing
 from hub.domain.taxii import ApiRoot, Collection, Grantee, GranteeKind, Right
-from hub.errors import ConfigError, Unavailable
+from hub.errors import ConfigError
 from hub.store.database import Connection, Row, prepare
 from hub.store.tables import table
-
-LOADS_MAX = 5
 
 REVISION = table("revision")
 STATE = table("hub_state")
@@ -92,20 +90,8 @@ async def load_policy_files(conn: Connection, digest: str) -> Mapping[str, bytes
 
 
 async def load_directory(conn: Connection) -> Directory:
-    """Return the directory as it is now.
-
-    Raises:
-        Unavailable: it was changed each time while it was read.
-    """
-    for _ in range(LOADS_MAX):
-        directory = await _load(conn, await read_revision(conn))
-        # Every change moves the revision in its own transaction: where that stands, the parts are of one moment.
-        if directory.revision == await read_revision(conn):
-            return directory
-    raise Unavailable("members and rights are being changed just now; try again")
-
-
-async def _load(conn: Connection, revision: int) -> Directory:
+    """Return the directory as it is now. `conn` is a snapshot, so that its parts are of one moment."""
+    revision = await read_revision(conn)
     memberships: dict[str, set[MemberId]] = {}
     for group_id, member_id in await conn.fetch(_GROUP_MEMBERS):
         memberships.setdefault(group_id, set()).add(MemberId(member_id))

@@ -16,9 +16,7 @@ from hub.errors import NotFound
 from tests.feed.world import HOUR_US, MARKS, Site, World
 
 NUMBERS = st.integers(1, 5)
-PUSH = st.tuples(
-    st.just("push"), st.lists(st.tuples(NUMBERS, st.integers(1, 6), st.sampled_from(MARKS)), min_size=1, max_size=5)
-)
+PUSH = st.tuples(st.just("push"), st.lists(st.tuples(NUMBERS, st.integers(1, 6), st.sampled_from(MARKS)), min_size=1, max_size=5))
 CHANGE = st.tuples(
     st.just("change"),
     st.tuples(st.integers(0, 2), st.sampled_from(["group", "group", "group", "suspended", "partner", "contributor", "observer"])),
@@ -42,7 +40,7 @@ def site(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[Sit
     runner.run(site.db.close())
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(history=HISTORIES)
 def test_who_follows_the_feed_misses_nothing_and_gets_nothing_else(history: list, site: Site, runner: asyncio.Runner) -> None:
     runner.run(_live(World(site), history))

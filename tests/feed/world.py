@@ -150,9 +150,7 @@ class World:
                 prepare(insert(table("member"))), id=member, slug=f"m{self.row}-{n}", name=f"Member {n}", kind=MemberKind.OPERATOR.value,
                 sectors=json.dumps([self.sector[n]]), standing=self.standing[n], suspended=0, created_us=0,
             )  # fmt: skip
-        await conn.execute(
-            prepare(insert(table("sharing_group"))), id=self.group, slug=f"g{self.row}", name="Group", created_us=0
-        )
+        await conn.execute(prepare(insert(table("sharing_group"))), id=self.group, slug=f"g{self.row}", name="Group", created_us=0)
         await conn.execute(prepare(insert(table("sharing_group_member"))), group_id=self.group, member_id=self.members[0], joined_us=0)
         id = new_uuid()
         await conn.execute(
@@ -225,7 +223,9 @@ class World:
         directory = await self.hub.directory()
         if self.suspended[reader.member]:
             return 0
-        query = Query(added_after_us=reader.after_us, next=None if reader.by_date else reader.next, limit=reader.limit, versions=reader.versions)
+        query = Query(
+            added_after_us=reader.after_us, next=None if reader.by_date else reader.next, limit=reader.limit, versions=reader.versions
+        )
         page = await list_objects(self.hub, directory, self.principal(reader.member, directory), "hub", self.alias, query)
         await self.check_page(reader, page)
         if page.last_us is not None:
@@ -248,11 +248,11 @@ class World:
                     assert self.allowed(reader.member, other.mark) is not None, f"{key} leaked: {other.mark} is not for {reader.member}"
             if held.mark == "slow" and not self.is_own(reader.member, held):
                 least = self.least_delay_us.get(reader.member, DELAY_US[self.standing[reader.member]])
-                assert clock_us >= held.first_seen_at_us + min(least, DELAY_US[self.standing[reader.member]]) - HOUR_US, f"{key} came too soon"
+                assert clock_us >= held.first_seen_at_us + min(least, DELAY_US[self.standing[reader.member]]) - HOUR_US, (
+                    f"{key} came too soon"
+                )
             reader.got.add(key)
-        self.least_delay_us[reader.member] = min(
-            self.least_delay_us.get(reader.member, 10**18), DELAY_US[self.standing[reader.member]]
-        )
+        self.least_delay_us[reader.member] = min(self.least_delay_us.get(reader.member, 10**18), DELAY_US[self.standing[reader.member]])
 
     def is_own(self, member: int, held: Held) -> bool:
         return member == 0  # only the first member pushes
