@@ -1,0 +1,53 @@
+"""`make bench`: run the benchmarks, or some (`ONLY=poll,push`), and end with one table."""
+
+import argparse
+import time
+from collections.abc import AsyncIterator, Callable
+
+import uvloop
+
+from tests.bench import poll, push, scale, stall, validation
+from tests.bench.databases import Unmeasured
+from tests.bench.report import Finding, show, table
+from tests.bench.settings import Settings
+
+BENCHES: dict[str, Callable[[Settings], AsyncIterator[Finding]]] = {
+    "validation": validation.measure,
+    "poll": poll.measure,
+    "push": push.measure,
+    "stall": stall.measure,
+    "scale": scale.measure,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", default="", help=f"names joined by commas: {', '.join(BENCHES)}")
+    parser.add_argument("--entries", type=int, help="stored before measuring; for `scale` the larger of the two sizes")
+    parser.add_argument("--rounds", type=int, default=Settings.rounds, help="times that each pair is measured")
+    parser.add_argument("--seconds", type=float, default=Settings.seconds, help="of polls in a turn")
+    given = parser.parse_args()
+    names = given.only.split(",") if given.only else list(BENCHES)
+    if unknown := set(names) - BENCHES.keys():
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    findings = uvloop.run(_measure(names, Settings(given.entries, given.rounds, given.seconds)))
+    print(f"\n{table(findings)}")
+
+
+async def _measure(names: list[str], settings: Settings) -> list[Finding]:
+    findings = []
+    for name in names:
+        began = time.monotonic()
+        print(f"== {name}", flush=True)
+        try:
+            async for finding in BENCHES[name](settings):
+                show(finding)
+                findings.append(finding)
+        except Unmeasured as e:
+            print(f"skipped: {e}", flush=True)
+        print(f"   {time.monotonic() - began:.0f} s", flush=True)
+    return findings
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""How long and how much to measure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says."""
+
+    entries: int | None = None  # stored before measuring; None: each benchmark's own number
+    rounds: int = 7
+    seconds: float = 0.6  # of polls in a turn
