@@ -51,7 +51,7 @@ class Config:
     page_bytes_max: int = _setting(16 * MIB, "bytes of objects in a page at most; a page holds one object at least", least=1024)
     match_values_max: int = _setting(500, "values in one match[…] filter", least=1)
     request_line_bytes_max: int = _setting(65_536, "request line and each header", least=4096)
-    headers_timeout_s: int = _setting(15, "a request's line and headers arrive within this, from the connection's first byte", least=1)
+    headers_timeout_s: int = _setting(15, "time for a request's line and headers to arrive", least=1)
     body_timeout_s: int = _setting(60, "a request's body arrives within this", least=1)
     keepalive_s: int = _setting(75, "an idle connection is closed after this", least=1)
     connections_max: int = _setting(10_000, "open connections per process; more wait to be accepted", least=1)

@@ -8,10 +8,12 @@ import json
 import logging
 from typing import TextIO
 
+import orjson
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+# For the few lines that orjson, ten times as fast, cannot write in ASCII.
 _ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr)
 
 
@@ -47,7 +49,11 @@ def configure_logs(level: str, stream: TextIO) -> None:
 
 
 def _render(_: WrappedLogger, __: str, event: EventDict) -> str:
-    return _ENCODER.encode(event)
+    try:
+        line = orjson.dumps(event, default=repr).decode()
+    except TypeError:  # lone surrogates and the like
+        return _ENCODER.encode(event)
+    return line if line.isascii() else _ENCODER.encode(event)
 
 
 def _calm(record: logging.LogRecord) -> bool:

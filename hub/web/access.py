@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -36,11 +36,11 @@ class AccessLog(AbstractAccessLogger):
         """
         recorder = self.logger
         recorder.ended(request.protocol)
-        if not isinstance(request, web.Request) or REQUEST_ID not in request:
+        if (request_id := request.get(REQUEST_ID)) is None:  # no middleware has seen it
             recorder.metrics.count_answer("other", "malformed", response.status, time, error="malformed")
             return
         seconds = perf_counter() - request[BEGAN]
-        route = route_of(request) or "none"
+        route = route_of(cast("web.Request", request)) or "none"
         method = request.method if request.method in _METHODS else "other"
         error = request.get(ERROR_CODE)
         recorder.metrics.count_answer(method, route, response.status, seconds, error=error)
@@ -48,7 +48,7 @@ class AccessLog(AbstractAccessLogger):
         write = recorder.log.debug if route in OPEN_PATHS else recorder.log.info
         write(
             "request",
-            request_id=request[REQUEST_ID],
+            request_id=request_id,
             method=method,
             route=route,
             status=response.status,

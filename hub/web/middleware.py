@@ -6,7 +6,7 @@ import time
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars
 
 from hub.domain.directory import Directory
 from hub.domain.member import Principal
@@ -34,11 +34,11 @@ async def identify_request(request: web.Request, handler: Handler) -> web.Stream
     given = request.headers.get(REQUEST_ID_HEADER)
     request_id = given if given is not None and _GOOD_REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
     request[REQUEST_ID] = request_id
-    request[ADDRESS] = request.app[ORIGINS].address_of(request)
-    clear_contextvars()
+    app = request.app
+    request[ADDRESS] = app[ORIGINS].address_of(request)
     bind_contextvars(request_id=request_id)
     response = await handler(request)
-    if request.app[HEALTH].draining:
+    if app[HEALTH].draining:
         response.force_close()
     return response
 
@@ -70,11 +70,12 @@ async def finish_headers(request: web.Request, response: web.StreamResponse) -> 
 
 
 async def _authenticated(request: web.Request, directory: Directory) -> Principal:
+    app = request.app
     principal = await authenticate(
-        request.app[HUB],
+        app[HUB],
         directory,
         authorization=request.headers.get(hdrs.AUTHORIZATION),
-        certificate=request.app[ORIGINS].certificate_of(request),
+        certificate=app[ORIGINS].certificate_of(request),
         address=request[ADDRESS],
     )
     if principal is None:
