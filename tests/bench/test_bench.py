@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from hub.config import Config
 from hub.domain.member import Principal, Role
@@ -19,12 +20,12 @@ from tests.bench.report import Finding, Target, table
 from tests.bench.seed import seed
 
 
-async def test_a_seeded_feed_is_one_that_the_hub_could_have_written(database_url):
+async def test_a_seeded_feed_is_one_that_the_hub_could_have_written(database_url: str):
     await check_feed(await seed(database_url, 12_001))  # more than two batches
 
 
 @pytest.mark.parametrize(("member", "sees"), [("whole", 3_000), ("most", 2_250), ("rare", 3), ("pusher", 0)])
-async def test_members_see_the_share_of_a_seeded_feed_that_the_benchmarks_name(sqlite_url, member, sees):
+async def test_members_see_the_share_of_a_seeded_feed_that_the_benchmarks_name(sqlite_url: str, member: str, sees: int):
     seeded = await seed(sqlite_url, 3_000)
     db = await open_database(sqlite_url)
     try:
@@ -47,7 +48,7 @@ def test_an_indicator_is_what_the_hub_reads_from_its_bytes():
     }
 
 
-async def test_the_floor_serves_pages_of_the_feed_and_takes_pushes(database_url, aiohttp_client):
+async def test_the_floor_serves_pages_of_the_feed_and_takes_pushes(database_url: str, aiohttp_client: AiohttpClient):
     seeded = await seed(database_url, 50)
     client = await aiohttp_client(build_floor(database_url, seeded.collection_row))
     page = json.loads(await (await client.get("/objects", params={"limit": "20", "after": str(seeded.first_us)})).read())
