@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, filterfalse
 from pathlib import Path
 from typing import IO, cast
 
 from hub.domain.document import objects_of, objects_of_lines
 from hub.domain.ids import new_uuid
+from hub.domain.json import read_members
 from hub.errors import Invalid, NotUnderstood
 
 LINE_SUFFIXES = (".ndjson", ".jsonl")
@@ -19,7 +21,7 @@ SUFFIXES = (".json", *LINE_SUFFIXES)
 
 @dataclass(frozen=True, slots=True)
 class StixFile:
-    """The objects of one file, as they were written."""
+    """The objects of one file as they were written, marking definitions first: what refers to them may travel in another chunk."""
 
     path: Path
     objects: Iterator[bytes]
@@ -42,14 +44,14 @@ def read_file(path: Path) -> StixFile:
     """
     try:
         if _plain_name(path).endswith(LINE_SUFFIXES):
-            return StixFile(path, _lines(path), None)
+            return StixFile(path, chain(filter(_is_marking, _lines(path)), filterfalse(_is_marking, _lines(path))), None)
         with _open(path) as file:
             objects = objects_of(file.read())
     except OSError as e:  # gzip's own errors among them
         raise Invalid(f"cannot be read: {e.strerror or e}") from e
     except EOFError as e:
         raise NotUnderstood("the compressed file is cut off") from e
-    return StixFile(path, iter(objects), len(objects))
+    return StixFile(path, chain(filter(_is_marking, objects), filterfalse(_is_marking, objects)), len(objects))
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -64,6 +66,15 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _open(path: Path, mode: str = "rb") -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path, mode) if path.name.endswith((".gz", ".gz.part")) else path.open(mode))
+
+
+def _is_marking(raw: bytes) -> bool:
+    if b'"marking-definition"' not in raw:
+        return False
+    try:
+        return read_members(raw).get("type") == b'"marking-definition"'
+    except Invalid:
+        return False  # refused where it stands
 
 
 def _is_stix(path: Path) -> bool:
