@@ -71,8 +71,9 @@ class Connections:
         if self._sock is None:
             return
         asyncio.get_running_loop().remove_reader(self._sock)
-        while not leave_queued and self._has_room() and self._accept_one(self._sock):
-            pass
+        with contextlib.suppress(OSError):  # no descriptor is left: the rest cannot be helped
+            while not leave_queued and self._has_room() and self._accept_one(self._sock):
+                pass
         self._sock = None
 
     async def wait_until_answered(self, *, idle_too: bool, within_s: float) -> None:
@@ -98,6 +99,9 @@ class Connections:
         """Note a connection that is no more."""
         self._watched.pop(watched.protocol, None)
         self._tell_number(len(self._watched))
+        self._room_made()
+
+    def _room_made(self) -> None:
         self._changed.set()
         if self._paused:
             self._resume()
@@ -157,7 +161,7 @@ class Connections:
             taken.close()
         finally:
             self._handshakes -= 1
-            self._changed.set()
+            self._room_made()
 
     async def _watch(self) -> None:
         """Close, again and again, the connections that took too long."""
