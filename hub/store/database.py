@@ -18,6 +18,7 @@ import queue
 import re
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -129,26 +130,26 @@ def _values_of_postgresql(element: values_of, compiler: SQLCompiler, **kw: Any) 
     return f"(SELECT unnest({compiler.process(element.bind, **kw)}) AS value)"
 
 
-class Connection:
+class Connection(ABC):
     """What store functions get: the same few verbs on both databases."""
 
     dialect: str
 
+    @abstractmethod
     async def fetch(self, statement: Statement, **values: Any) -> list[Row]:
         """Return all rows, as tuples in the statement's column order."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def execute(self, statement: Statement, **values: Any) -> int:
         """Run a statement and return how many rows it touched."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def execute_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
         """Run a statement once for each dict of values."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def insert_many(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert rows whose values stand in the order of `columns`."""
-        raise NotImplementedError
 
     async def fetch_one(self, statement: Statement, **values: Any) -> Row | None:
         """Return the first row, or None."""
@@ -161,20 +162,21 @@ class Connection:
         return rows[0][0] if rows else None
 
 
-class Database:
+class Database(ABC):
     """A database that is open. `read` and `write` are the only ways in."""
 
     dialect: str
     writing = 0  # write transactions that wait or run
 
+    @abstractmethod
     def read(self) -> contextlib.AbstractAsyncContextManager[Connection]:
         """Lend a connection for reading. Each statement sees what was committed when it began."""
-        raise NotImplementedError
 
+    @abstractmethod
     def snapshot(self) -> contextlib.AbstractAsyncContextManager[Connection]:
         """Lend a connection for reading whose statements all see the same moment."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def write(self, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(conn, …)` in one transaction, and return what it returns once that is committed.
 
@@ -182,11 +184,10 @@ class Database:
             Duplicate: a uniqueness rule was broken.
             Unavailable: the database cannot be reached, is locked or is full.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def close(self) -> None:
         """Finish what was begun and close every connection."""
-        raise NotImplementedError
 
 
 async def open_database(url: str, *, connections_max: int = 10) -> Database:

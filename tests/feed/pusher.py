@@ -34,6 +34,16 @@ class Killing(Database):
     def read(self) -> Any:
         return self.inner.read()
 
+    def snapshot(self) -> Any:
+        return self.inner.snapshot()
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+    @property
+    def writing(self) -> int:
+        return self.inner.writing
+
     async def write(self, work: Any, *args: Any, **kwargs: Any) -> Any:
         async def watched(conn: Connection) -> Any:
             if self.point == "inside the transaction":
@@ -102,7 +112,8 @@ async def main(url: str, alias: str, member: str, point: str, first: int, count:
             db.point = point
         status = await push(hub, directory, principal, "hub", alias, json.dumps({"objects": indicators(number)}).encode())
         assert len(status.successes) == ENVELOPE_OBJECTS, status.failures
-        print(number, flush=True)
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

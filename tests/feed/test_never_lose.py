@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from hub.config import load_config
 from hub.domain.ids import MemberId
 from hub.domain.member import Principal, Role
-from hub.domain.taxii import Query
+from hub.domain.taxii import Query, Status
 from hub.service.admit import get_status, push
 from hub.service.context import Hub, open_hub
 from hub.service.install import install
@@ -61,6 +62,16 @@ async def _stored(hub: Hub, principal: Principal, place: Place) -> Counter[str]:
         query = Query(limit=7, next=page.next)
 
 
+async def _until(is_so: Callable[[Status], bool], hub: Hub, principal: Principal, status_id: str) -> Status:
+    """Ask for a status as a client would, until something holds of it."""
+    async with asyncio.timeout(30):
+        while True:
+            status = await get_status(hub, await hub.directory(), principal, "hub", status_id)
+            if is_so(status):
+                return status
+            await asyncio.sleep(0.001)
+
+
 @pytest.mark.parametrize("point", POINTS)
 async def test_what_was_acknowledged_before_a_kill_is_there_once(place: Place, point: str) -> None:
     process = await asyncio.create_subprocess_exec(
@@ -99,8 +110,7 @@ async def test_a_pending_push_survives_a_restart_and_is_finished_after_it(place:
     # One node begins, and goes away in the middle.
     stop = asyncio.Event()
     task = asyncio.create_task(finish_pushes(hub, stop))
-    while not (await get_status(hub, await hub.directory(), principal, "hub", status.id)).successes:
-        await asyncio.sleep(0)
+    await _until(lambda s: bool(s.successes), hub, principal, status.id)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await hub.db.close()
@@ -111,9 +121,7 @@ async def test_a_pending_push_survives_a_restart_and_is_finished_after_it(place:
     hub.now_us = lambda real=hub.now_us: real() + 60_000_000  # type: ignore[misc]
     stop = asyncio.Event()
     task = asyncio.create_task(finish_pushes(hub, stop))
-    async with asyncio.timeout(30):
-        while not (done := await get_status(hub, await hub.directory(), principal, "hub", status.id)).complete:
-            await asyncio.sleep(0.01)
+    done = await _until(lambda s: s.complete, hub, principal, status.id)
     stop.set()
     await task
     assert (len(done.successes), len(done.failures)) == (300, 0)

@@ -135,11 +135,8 @@ class World:
         self.sector = ["energy", "energy", "water"]
         self.held: dict[tuple[str, str], Held] = {}
         self.least_delay_us: dict[int, int] = {}
-        self.readers = [
-            Reader(member, by_date, versions, limit)
-            for member in range(3)
-            for (by_date, versions, limit) in ((True, VersionMatch(), 2), (False, ALL_VERSIONS, 3), (True, ALL_VERSIONS, 1), (False, VersionMatch(), 4))
-        ]  # fmt: skip
+        ways = ((True, VersionMatch(), 2), (False, ALL_VERSIONS, 3), (True, ALL_VERSIONS, 1), (False, VersionMatch(), 4))
+        self.readers = [Reader(member, *way) for member in range(3) for way in ways]
 
     async def begin(self) -> None:
         await self.site.db.write(self._insert)
@@ -246,16 +243,13 @@ class World:
             for other in self.held.values():
                 if other is held or held.is_narrowed_by(other):
                     assert self.allowed(reader.member, other.mark) is not None, f"{key} leaked: {other.mark} is not for {reader.member}"
-            if held.mark == "slow" and not self.is_own(reader.member, held):
+            if held.mark == "slow" and reader.member != 0:  # only the first member pushes, and its own it sees at once
                 least = self.least_delay_us.get(reader.member, DELAY_US[self.standing[reader.member]])
                 assert clock_us >= held.first_seen_at_us + min(least, DELAY_US[self.standing[reader.member]]) - HOUR_US, (
                     f"{key} came too soon"
                 )
             reader.got.add(key)
         self.least_delay_us[reader.member] = min(self.least_delay_us.get(reader.member, 10**18), DELAY_US[self.standing[reader.member]])
-
-    def is_own(self, member: int, held: Held) -> bool:
-        return member == 0  # only the first member pushes
 
     def allowed(self, member: int, mark: str) -> int | None:
         """The plain reading of the rules: the delay after which a member may see a mark, or None."""
