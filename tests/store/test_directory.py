@@ -24,7 +24,6 @@ from hub.service.view import rights
 from hub.store import credentials as token_store
 from hub.store import members as member_store
 from hub.store.database import Connection, open_database
-from hub.store.directory import load_directory
 from tests.web.administered import PASSWORD, basic, certificate
 
 ROUNDS = 12
@@ -194,8 +193,7 @@ async def test_no_node_reads_half_of_a_change(nodes: tuple[Hub, Hub]):
     async def read() -> int:
         seen = set()
         while not done.is_set():
-            async with there.db.read() as conn:
-                directory = await load_directory(conn)
+            directory = await there.directory()
             group = directory.find_group("circle")
             assert group is not None
             assert len(group.members) == int(group.name) == len([m for m in directory.members.values() if group.id in m.groups])
