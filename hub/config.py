@@ -75,7 +75,7 @@ class Config:
     log_level: str = _setting("info", "debug, info, warning or error")
     connectors: tuple[str, ...] = _setting((), "connectors to load, by name of their entry point")
     connector_settings: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict, metadata={"doc": "one table [connector.NAME] for each connector", "secret": False, "least": None}
+        default_factory=dict, repr=False, metadata={"doc": "one table [connector.NAME] for each connector", "secret": False, "least": None}
     )
 
     @property

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated, Any, TypeVar, cast
@@ -23,7 +23,7 @@ from taxii2client.v21 import ApiRoot, Collection
 from hub.cli.data import errors_told
 from hub.cli.stix_files import Format, Writer, find_files, read_file
 from hub.cli.telling import Refusals, counting, telling
-from hub.domain.connector import Cursor, Feed
+from hub.domain.connector import Connector, Cursor, Feed
 from hub.domain.json import read_members
 from hub.errors import Invalid, Unavailable
 from hub.service.connecting import load_connector
@@ -87,27 +87,27 @@ def pull_collection(
     interval: Annotated[int, typer.Option(help="Seconds between two questions of --follow.", min=1)] = 30,
 ) -> None:
     """Pull every version in a collection of a TAXII 2.1 server, oldest first, as NDJSON."""
-    given = Credentials.of(user, password, token)
-    connector = load_connector("taxii")
-    table = {"url": url, "username": given.user, "password": given.password, "token": given.token, "ca_file": str(ca_file or "")}
-    settings = connector.check(table, place="hub pull")
-
-    async def work(file: IO[bytes]) -> int:
-        cursor, count = _read_state(state), 0
-        while True:
-            async with contextlib.aclosing(connector.pull(Feed(settings, cursor))) as batches:
-                async for batch in batches:
-                    _append(file, batch.objects)
-                    cursor, count = batch.cursor, count + len(batch.objects)
-                    _keep_state(state, cursor)  # after what it covers: killed in between, some objects come twice
-            if not follow:
-                return count
-            await asyncio.sleep(interval)
-
+    with errors_told():
+        connector, settings = _source(url, Credentials.of(user, password, token), ca_file)
     with errors_told(), _output(output, append=state is not None and state.exists()) as file:
         count = 0
+
+        async def work() -> None:
+            nonlocal count
+            cursor = _read_state(state)
+            while True:
+                async with contextlib.aclosing(connector.pull(Feed(settings, cursor))) as batches:
+                    async for batch in batches:
+                        _append(file, batch.objects)
+                        cursor = batch.cursor
+                        _keep_state(state, cursor)  # after what it covers: killed in between, some objects come twice
+                        count += len(batch.objects)
+                if not follow:
+                    return
+                await asyncio.sleep(interval)
+
         with contextlib.suppress(KeyboardInterrupt):
-            count = asyncio.run(work(file))
+            asyncio.run(work())
         typer.echo(f"pulled {count} objects", err=True)
 
 
@@ -227,6 +227,13 @@ def _asked(ask: Callable[[], T]) -> T:
             # The client takes the shape of an answer for granted: what it trips over is not TAXII 2.1.
             raise Unavailable(f"the server's answer is not TAXII 2.1: {str(e)[:200]}") from e
     raise AssertionError("the last try returns or raises")
+
+
+def _source(url: str, credentials: Credentials, ca_file: Path | None) -> tuple[Connector, Mapping[str, Any]]:
+    """Return the connector that pulls over TAXII, and its settings for one collection."""
+    connector = load_connector("taxii")
+    given = {"url": url, "username": credentials.user, "password": credentials.password, "token": credentials.token}
+    return connector, connector.check({**given, "ca_file": str(ca_file) if ca_file else None}, place="hub pull")
 
 
 def _read_state(state: Path | None) -> Cursor | None:

@@ -14,6 +14,7 @@ from hub.config import Config, load_config
 from hub.errors import ConfigError
 from hub.logs import configure_logs
 from hub.serve import is_loopback, run, tls_context
+from hub.service.connecting import configured_sources
 from hub.service.context import now_us, open_hub
 from hub.service.install import install
 from hub.store.database import open_database
@@ -95,6 +96,7 @@ async def _open(config: Config) -> None:
 def _problems(config: Config) -> Iterator[str]:
     checks: tuple[Callable[[], object], ...] = (
         lambda: build_app(config),
+        lambda: configured_sources(config),
         lambda: tls_context(config),
         lambda: asyncio.run(_open(config)),
     )

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hub.errors import ConfigError
@@ -41,7 +41,7 @@ class Batch:
 class Feed:
     """What a connector's function is given."""
 
-    settings: Mapping[str, Any]  # every setting of the connector, checked; None where unset
+    settings: Mapping[str, Any] = field(repr=False)  # every setting of the connector, checked; None where unset
     cursor: Cursor | None  # where the last batch that is in ended; None at the very first run
 
 
@@ -76,7 +76,7 @@ class Source:
 
     name: str
     connector: Connector
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(repr=False)  # secrets among them
     member: str  # slug or id of the member under whose identity the objects are pushed
     collection: str  # id or alias
     api_root: str

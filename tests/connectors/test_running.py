@@ -1,6 +1,7 @@
 """Sources run by the hub: under whose identity, how they go on, and what stands in their way."""
 
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -10,14 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from hub.__main__ import cli
 from hub.app import build_app
+from hub.config import Config, load_config
+from hub.domain.connector import Feed
 from hub.errors import ConfigError, Conflict, Unavailable
 from hub.serve import listen, serving
 from hub.service.administer import COMMAND_LINE
 from hub.service.connecting import configured_sources, list_connector_states, load_connector, run_source
 from hub.service.members import suspend_member
-from tests.connectors.mirror import held, indicators, mirroring, opened, source_of
+from tests.connectors.mirror import COLLECTION, held, indicators, mirroring, opened, source_of
 from tests.sim.taxii_peer import Fault, TaxiiPeer
 
 WITHIN_S = 60
@@ -138,6 +144,58 @@ def test_a_connector_that_is_not_installed_is_told_with_those_that_are():
         load_connector("gopher")
 
 
+def test_a_secret_comes_from_the_environment_and_is_shown_nowhere(tmp_path: Path):
+    settings = tmp_path / "hub.toml"
+    settings.write_text(
+        """
+        connectors = ["taxii"]
+        [connector.peer]
+        kind = "taxii"
+        member = "mirror"
+        collection = "mirrored"
+        url = "http://127.0.0.1:1/"
+        username = "us"
+        [connector.peer-two]
+        kind = "taxii"
+        member = "mirror"
+        collection = "mirrored"
+        url = "http://127.0.0.1:1/"
+        """
+    )
+    environ = {
+        "HUB_CONNECTOR_PEER_PASSWORD": "s3cret-one",
+        "HUB_CONNECTOR_PEER_TIMEOUT_S": "7",
+        "HUB_CONNECTOR_PEER_TWO_TOKEN": "s3cret-two",
+    }
+    config = load_config(settings, environ)
+    one, two = configured_sources(config)
+    assert (one.settings["password"], one.settings["timeout_s"], one.settings["token"]) == ("s3cret-one", 7, None)
+    assert (two.settings["password"], two.settings["token"]) == (None, "s3cret-two")
+    assert "s3cret" not in repr(config.described())
+    assert "s3cret" not in repr((config, one, two, Feed(one.settings, None)))
+
+
+async def test_the_status_says_where_each_source_stands(peer: TaxiiPeer, sqlite_url: str, tmp_path: Path):
+    peer.add(indicators(3))
+    config = mirroring(sqlite_url, peer.url)
+    async with opened(config) as hub:
+        await run_source(hub, source_of(config))
+    environ = {"HUB_DATABASE_URL": sqlite_url, "HUB_CONFIG": str(write_settings(config, tmp_path))}
+
+    async def command(*arguments: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, cli(), ["connector", *arguments], env=environ)
+
+    shown = await command("status", "--json")
+    (row,) = json.loads(shown.stdout)
+    assert {name: row[name] for name in ("name", "kind", "member", "collection", "accepted", "refused", "error")} == {
+        "name": "peer", "kind": "taxii", "member": "mirror", "collection": COLLECTION, "accepted": 3, "refused": 0, "error": None,
+    }  # fmt: skip
+    assert row["last_success"] >= row["last_run"]
+    assert "peer" in (await command("status")).stdout
+    missing = await command("run", "other", "--once")
+    assert (missing.exit_code, missing.stderr) == (1, "no source other in the settings; there is peer\n")
+
+
 async def test_a_hub_that_serves_pulls_by_itself(peer: TaxiiPeer, database_url: str):
     objects = indicators(15)
     config = replace(mirroring(database_url, peer.url, poll_interval_s=1), listen_port=0)
@@ -159,10 +217,7 @@ async def test_a_killed_run_goes_on_where_it_was(peer: TaxiiPeer, database_url: 
     peer.add(objects[:20])
     config = mirroring(database_url, peer.url)
     async with opened(config) as hub:
-        settings = tmp_path / "hub.toml"
-        table = "\n".join(f"{name} = {value!r}" for name, value in config.connector_settings["peer"].items())
-        settings.write_text(f"connectors = ['taxii']\n[connector.peer]\n{table}\n")
-        environ = {**os.environ, "HUB_DATABASE_URL": database_url, "HUB_CONFIG": str(settings)}
+        environ = {**os.environ, "HUB_DATABASE_URL": database_url, "HUB_CONFIG": str(write_settings(config, tmp_path))}
         command = [str(Path(sys.executable).with_name("hub")), "connector", "run", "peer"]
 
         killed = await asyncio.create_subprocess_exec(*command, "--once", env=environ)
@@ -192,3 +247,11 @@ async def _asked(peer: TaxiiPeer, requests: int) -> None:
         await peer.stalled.wait()
         if len(peer.requests) < requests:
             peer.stall.set()
+
+
+def write_settings(config: Config, folder: Path) -> Path:
+    """Write the sources of the settings to a file."""
+    table = "\n".join(f"{name} = {value!r}" for name, value in config.connector_settings["peer"].items())
+    settings = folder / "hub.toml"
+    settings.write_text(f"connectors = ['taxii']\n[connector.peer]\n{table}\n")
+    return settings

@@ -4,14 +4,16 @@ Knobs, to be turned at any time:
     paging    how it pages: by `next` that says where it is (as OpenTAXII), by `next` that it remembers and forgets after use, and for
               which it wants a `limit` (as medallion), or by date alone, without `next`
     page_max  objects in a page at most, whatever is asked for
-    faults    answers to give to the next requests for objects, instead of pages
+    faults    answers to give to the next requests for objects and the next pushes, instead of pages and statuses
+    fault_after how many pages to give first, and then which answer, once
     stall     an event: while it is set to one, requests for objects wait for it
     packed    compress pages with gzip
     dated     False: no X-TAXII-Date-Added headers
     pending   how often a status is `pending` before it is complete
     refused   ids of objects that it refuses, each with the message
 
-`requests` holds what it was asked for objects, in order; `signed_in` the Authorization headers. Dates are given with the objects, in
+`requests` holds what it was asked for objects, in order; `signed_in` the Authorization headers; `pushed` the objects that it took,
+`push_lengths` the size of each body. Dates are given with the objects, in
 microseconds, so that many can share one.
 """
 
@@ -59,6 +61,7 @@ class TaxiiPeer:
         self.paging = Paging.POSITION
         self.page_max = 1_000
         self.faults: deque[Fault] = deque()
+        self.fault_after: tuple[int, Fault] | None = None
         self.stall: asyncio.Event | None = None
         self.stalled = asyncio.Event()  # set when a request waits for `stall`
         self.packed = False
@@ -68,6 +71,7 @@ class TaxiiPeer:
         self.requests: list[dict[str, str]] = []
         self.signed_in: list[str | None] = []
         self.pushed: list[dict[str, Any]] = []
+        self.push_lengths: list[int] = []
         self.content_length_max = 10_000_000
         self.url = ""
         self._held: list[tuple[int, bytes]] = []
@@ -115,6 +119,11 @@ class TaxiiPeer:
         if self.stall is not None:
             self.stalled.set()
             await self.stall.wait()
+        if self.fault_after is not None:
+            pages, fault = self.fault_after
+            self.fault_after = (pages - 1, fault) if pages else None
+            if not pages:
+                return _answer(fault)
         if self.faults:
             return _answer(self.faults.popleft())
         return self._page(request)
@@ -165,6 +174,7 @@ class TaxiiPeer:
     async def _push(self, request: web.Request) -> web.Response:
         if self.faults:
             return _answer(self.faults.popleft())
+        self.push_lengths.append(len(await request.read()))
         objects = (await request.json())["objects"]
         failures = [
             {"id": obj["id"], "version": obj.get("modified", "none"), "message": self.refused[obj["id"]]}
