@@ -168,14 +168,18 @@ async def test_x_8_a_body_that_is_no_i_json_is_not_understood(site: Site, shared
     assert (await site.energy.push_raw(shared, body)).status == status
 
 
-@pytest.mark.parametrize(
-    "property",
-    [b'"x_a":1,"x_a":2', b'"x_a":9007199254740992', b'"x_a":-9007199254740992'],
-)
-async def test_x_8_an_object_that_is_no_i_json_is_refused_alone(site: Site, shared: str, property: bytes) -> None:
+async def test_x_8_a_push_with_a_name_twice_in_an_object_is_not_understood_as_a_whole(site: Site, shared: str) -> None:
+    twice = json.dumps(indicator()).encode()[:-1] + b', "x_a": 1, "x_a": 2}'
+    reply = await site.energy.push_raw(shared, b'{"objects":[%b,%b]}' % (json.dumps(indicator()).encode(), twice))
+    assert reply.status == 400
+    assert "x_a" in reply.json["description"]
+    assert (await site.energy.get(f"{shared}objects/")).json == {}, "nothing of it was taken"
+
+
+@pytest.mark.parametrize("integer", [b"9007199254740992", b"-9007199254740992"])
+async def test_x_8_an_object_with_an_integer_beyond_i_json_is_refused_alone(site: Site, shared: str, integer: bytes) -> None:
     good, bad = indicator(), indicator()
-    raw = json.dumps(bad).encode()[:-1] + b"," + property + b"}"
-    await site.energy.failure(shared, raw, good)
+    await site.energy.failure(shared, json.dumps(bad).encode()[:-1] + b', "x_number": %b}' % integer, good)
     assert await site.energy.ids(f"{shared}objects/") == [good["id"]]
 
 
