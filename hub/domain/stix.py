@@ -105,6 +105,8 @@ def read_object(raw: bytes, *, limits: Limits) -> StixObject:
         _check_counts(properties, limits)
     # STIX 2.1 §3.2: cyber-observable objects have no versions; a property of theirs that is named so is a custom one.
     times = {} if properties["type"] in SCO_TYPES else properties
+    marking_refs = _marking_refs(properties)
+    _refuse_capitals(properties, marking_refs)
     created, modified = times.get("created"), times.get("modified")
     version = modified or created
     version_us = microseconds(version) if version else None
@@ -118,7 +120,7 @@ def read_object(raw: bytes, *, limits: Limits) -> StixObject:
         created_us=version_us if created == version else microseconds(created) if created else None,
         created_by_ref=properties.get("created_by_ref"),
         revoked=properties.get("revoked", False),
-        marking_refs=_marking_refs(properties),
+        marking_refs=marking_refs,
         body=raw,
         digest=hashlib.sha256(canonical).digest(),
         properties=properties,
@@ -178,6 +180,14 @@ def _check_counts(properties: Mapping[str, Any], limits: Limits) -> None:
     for name, value in properties.items():
         if name.endswith("_refs") and isinstance(value, list) and len(value) > limits.refs_max:
             raise Invalid(f"{name} has {len(value)} entries; the hub takes {limits.refs_max}")
+
+
+def _refuse_capitals(properties: Mapping[str, Any], marking_refs: tuple[str, ...]) -> None:
+    """Refuse another spelling of an id on which ownership or release depends: to some readers it is the same id, to the hub it is not."""
+    own = properties["id"] if properties["type"] in ("identity", "marking-definition") else ""
+    for identifier in (own, properties.get("created_by_ref", ""), *marking_refs):
+        if identifier != identifier.lower():
+            raise Invalid(f"{excerpt(identifier)}: write ids of identities and marking definitions in lower case (RFC 4122 §3)")
 
 
 def _marking_refs(properties: Mapping[str, Any]) -> tuple[str, ...]:

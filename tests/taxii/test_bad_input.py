@@ -259,6 +259,24 @@ async def test_row_10_the_identity_of_a_member_is_written_by_nobody_else(site: S
     await site.energy.push(shared, identity(ENERGY.id))
 
 
+def capitals(id: str) -> str:
+    kind, _, uuid = id.partition("--")
+    return f"{kind}--{uuid.upper()}"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(malware(created_by_ref=capitals(WATER.id)), id="the_name_of_another_member"),
+        pytest.param(identity(capitals(WATER.id)), id="the_identity_of_another_member"),
+        pytest.param(malware(object_marking_refs=[capitals(RED)]), id="a_marking_that_would_be_unknown"),
+        pytest.param(malware(granular_markings=[{"selectors": ["name"], "marking_ref": capitals(RED)}]), id="a_granular_one"),
+    ],
+)
+async def test_rows_10_and_11_capitals_get_nobody_around_ownership_or_markings(site: Site, shared: str, bad: Object) -> None:
+    await refused_alone(site, shared, bad, "lower case")
+
+
 async def test_row_11_a_looser_later_version_does_not_loosen_the_earlier(either_site: Site, shared: str) -> None:
     site = either_site
     strict = malware(object_marking_refs=[RED], description="secret")
