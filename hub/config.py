@@ -44,7 +44,7 @@ class Config:
     body_bytes_max: int = _setting(10 * MIB, "largest request body after decompression; TAXII max_content_length", least=1024)
     envelope_objects_max: int = _setting(100_000, "objects in one push", least=1)
     object_bytes_max: int = _setting(1 * MIB, "one STIX object", least=1024)
-    push_inline_objects_max: int = _setting(2_000, "a push of more objects is answered `pending` and finished in the background", least=0)
+    push_inline_objects_max: int = _setting(2_000, "a push of more objects is answered `pending` and finished later", least=0)
     push_chunk_objects: int = _setting(500, "objects that one transaction of a push appends", least=1)
     page_objects_default: int = _setting(1_000, "objects in a page for which the client names no limit", least=1)
     page_objects_max: int = _setting(5_000, "objects in a page at most", least=1)
@@ -124,7 +124,7 @@ def load_config(path: Path | None = None, environ: Mapping[str, str] | None = No
 
 def defaults() -> dict[str, object]:
     """Return each setting's default, for the documents."""
-    return {f.name: f.default if f.default is not MISSING else f.default_factory() for f in fields(Config)}  # type: ignore[misc]
+    return {f.name: f.default_factory() if f.default_factory is not MISSING else f.default for f in fields(Config)}
 
 
 def documented() -> dict[str, str]:

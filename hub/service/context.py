@@ -52,8 +52,12 @@ class Hub:
     async def policies(self, directory: Directory) -> PolicyBundle:
         """Return the policies that `directory` says are in force."""
         if self._bundle is None or self._bundle.digest != directory.policy:
-            async with self.db.read() as conn:
-                self._bundle = PolicyBundle.from_files(await load_policy_files(conn, directory.policy))
+            async with self._loading:
+                if self._bundle is None or self._bundle.digest != directory.policy:
+                    async with self.db.read() as conn:
+                        files = await load_policy_files(conn, directory.policy)
+                    # Parsing takes longer than others should wait for the event loop.
+                    self._bundle = await asyncio.to_thread(PolicyBundle.from_files, files)
         return self._bundle
 
 

@@ -10,7 +10,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, and_, bindparam, exists, literal_column, or_, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from hub.domain.feed import TICK_US, Base, Shift, View
 from hub.domain.ids import LabelId
@@ -68,6 +82,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
+    dialect: str
     columns: str  # "body", "record" or "key"
     plain: str  # "everything", "scan", "seek" or ""
     bases: int
@@ -213,9 +228,8 @@ async def _page(conn: Connection, collection_row: int, view: View, plan: str, se
             else:
                 shifts += _bind_shift(values, shifts, label, segment, selection, horizon_us)
     versions = selection.versions
-    shape = _Shape(
-        columns, plan, bases, shifts, versions.all, versions.first, versions.last, bool(versions.exact_us), bool(selection.types)
-    )
+    wanted = (versions.all, versions.first, versions.last, bool(versions.exact_us))
+    shape = _Shape(conn.dialect, columns, plan, bases, shifts, *wanted, types=bool(selection.types))
     if not plan and not bases and not shifts:
         return []
     rows = await conn.fetch(_statement(shape), **values)
@@ -263,7 +277,7 @@ def _statement(shape: _Shape) -> Statement:
     parts: list[Select[Any]] = []
     keys = [ENTRY.c.version_row, ENTRY.c.bytes]
     if shape.plain == "seek" or (shape.plain and shape.types):
-        parts.append(_plain_seek(shape, [ENTRY.c.date_us.label("effective_us"), *keys]))
+        parts.append(_plain_seek(shape))
     elif shape.plain:
         parts.append(_plain_scan(shape, [ENTRY.c.date_us.label("effective_us"), *keys]).limit(_bind("limit")))
     parts += [_base(shape, n, keys) for n in range(shape.bases)]
@@ -293,13 +307,13 @@ def _plain_scan(shape: _Shape, columns: Sequence[ColumnElement[Any]]) -> Select[
     return _filtered(query, ENTRY, shape, None)
 
 
-def _plain_seek(shape: _Shape, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    """For each label (or type) its next dates, by one seek each; then the entries of these dates."""
+def _plain_seek(shape: _Shape) -> Select[Any]:
+    """For each label (or type) its next entries, by one seek each."""
     name, column, item = ("types", ENTRY.c.type, Text) if shape.types else ("plain", ENTRY.c.label_id, BigInteger)
     wanted = values_of(name, item).table_valued("value", name="wanted")
     inner = ENTRY.alias("inner")
-    dates = (
-        select(inner.c.date_us)
+    entries = (
+        select(inner.c.date_us, inner.c.version_row, inner.c.bytes)
         .where(
             inner.c.collection_row == _bind("collection"),
             inner.c[column.name] == wanted.c.value,
@@ -311,12 +325,17 @@ def _plain_seek(shape: _Shape, columns: Sequence[ColumnElement[Any]]) -> Select[
         .correlate(wanted)
     )
     if shape.types and shape.plain != "everything":
-        dates = dates.where(among(inner.c.label_id, "plain"))
-    dates = _filtered(dates, inner, shape, None, types=False)
+        entries = entries.where(among(inner.c.label_id, "plain"))
+    entries = _filtered(entries, inner, shape, None, types=False)
+    if shape.dialect == "postgresql":
+        found = entries.lateral("found")
+        return select(found.c.date_us.label("effective_us"), found.c.version_row, found.c.bytes).select_from(wanted).join(found, true())
+    # SQLite knows no LATERAL, and seeks the entries of a list of dates by the primary key.
+    dates = entries.with_only_columns(inner.c.date_us).scalar_subquery()
     return (
-        select(*columns)
+        select(ENTRY.c.date_us.label("effective_us"), ENTRY.c.version_row, ENTRY.c.bytes)
         .select_from(wanted)
-        .join(ENTRY, and_(ENTRY.c.collection_row == _bind("collection"), ENTRY.c.date_us.in_(dates.scalar_subquery())))
+        .join(ENTRY, and_(ENTRY.c.collection_row == _bind("collection"), ENTRY.c.date_us.in_(dates)))
     )
 
 

@@ -199,7 +199,8 @@ class _Watched(asyncio.Protocol):
         self.protocol.data_received(data)
 
     def eof_received(self) -> bool | None:
-        return self.protocol.eof_received()
+        self.protocol.eof_received()
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.closed(self)

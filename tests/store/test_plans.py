@@ -1,0 +1,71 @@
+"""Hot queries are seeks on an index: their plans name it, and none of them walks the whole feed."""
+
+import re
+
+import pytest
+
+from hub.domain.feed import Base, Shift, View
+from hub.domain.ids import LabelId
+from hub.store.database import Connection, open_database
+from hub.store.feed import Selection, page_of_bodies
+from hub.store.tables import table
+
+PLAIN = View((LabelId(1), LabelId(2)), {}, everything=False)
+SHAPES = {
+    "everything": (View((LabelId(1),), {}, everything=True), "everything", (), {"ix_entry_latest", "pk_version"}),
+    "a scan": (PLAIN, "scan", (), {"ix_entry_latest", "pk_version"}),
+    "label by label": (PLAIN, "seek", (), {"ix_entry_label_latest", "pk_version"}),
+    "by type": (PLAIN, "seek", ("x-type-7",), {"ix_entry_type", "pk_version"}),
+    "a backlog": (View((), {LabelId(1): (Base(8, 0, 5), Shift(0, 7))}, everything=False), "", (), {"ix_entry_ordinal", "pk_version"}),
+}
+
+
+class Explaining:
+    """Runs EXPLAIN in place of a statement and keeps the plan."""
+
+    def __init__(self, conn) -> None:  # noqa: ANN001
+        self.conn, self.dialect, self.plan = conn, conn.dialect, ""
+
+    async def fetch(self, statement, **values: object) -> list[object]:  # noqa: ANN001
+        text, bound = statement.bound(self.dialect, values)
+        if self.dialect == "sqlite":
+            self.plan = "\n".join(row[3] for row in self.conn.raw.execute(f"EXPLAIN QUERY PLAN {text}", bound))
+        else:
+            self.plan = "\n".join(row[0] for row in await self.conn.raw.fetch(f"EXPLAIN {text}", *bound))
+        return []
+
+
+LABELS = 200
+ENTRIES = 20_000
+COLUMNS = ("collection_row", "date_us", "label_id", "ordinal", "object_row", "version_row", "version_us", "type", "bytes", "superseded_us")
+
+
+async def _fill(conn: Connection) -> None:
+    """A feed in which a label, and a type, are one entry in two hundred."""
+    entries = [(1, 8 * n, n % LABELS, n // LABELS, n, n, 1, f"x-type-{n % LABELS}", 100, None) for n in range(ENTRIES)]
+    await conn.insert_many(table("entry"), COLUMNS, entries)
+    versions = [(n, n, 1, "1", "2.1", b"", "", 0, b"{}".ljust(900)) for n in range(ENTRIES)]
+    names = ("row", "object_row", "version_us", "version", "spec_version", "digest", "producer_id", "accepted_us", "body")
+    await conn.insert_many(table("version"), names, versions)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_a_page_is_a_seek(database_url: str, shape: str) -> None:
+    view, plan, types, indexes = SHAPES[shape]
+    db = await open_database(database_url)
+    await db.write(_fill)
+    async with db.read() as conn:
+        if conn.dialect == "postgresql":
+            await conn.raw.execute("ANALYZE entry, version")
+        explaining = Explaining(conn)
+        await page_of_bodies(explaining, 1, view, plan, Selection(0, 10**15, 101, types=types))
+    await db.close()
+    if database_url.startswith("sqlite"):
+        names = {re.sub("pk_version", "INTEGER PRIMARY KEY", name) for name in indexes}
+        assert all(name in explaining.plan for name in names), explaining.plan
+        walked = re.findall(r"SCAN (?!wanted|anon|json_each|\(subquery|SUBQUERY|CONSTANT)\w+", explaining.plan)
+        assert walked == [], explaining.plan
+    else:
+        assert any(name in explaining.plan for name in indexes - {"pk_version"}), explaining.plan
+        assert "Seq Scan" not in explaining.plan
+    assert table("entry").name in explaining.plan
