@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from hub.errors import NotUnderstood
 
@@ -13,7 +14,13 @@ _QUERY = re.compile(
 
 def format_timestamp(us: int) -> str:
     """Return microseconds since the epoch as a TAXII timestamp: six digits and `Z` (TAXII 2.1 §2)."""
-    return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    second, fraction = divmod(us, 1_000_000)
+    return f"{_format_second(second)}.{fraction:06d}Z"
+
+
+@lru_cache(maxsize=4_096)  # a manifest's dates lie close together, and this is most of its cost
+def _format_second(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).isoformat().removesuffix("+00:00")
 
 
 def parse_timestamp(text: str) -> int:
