@@ -168,8 +168,7 @@ async def _settle(config: Config, directory: DemoDirectory, seed: Seed, *, known
 
 
 def _announce(directory: DemoDirectory, facts: Mapping[str, Any]) -> None:
-    """Write the facts down, now that the hub answers, and print them for people."""
-    directory.keep_facts(facts)
+    """Print the facts for people and write them down for tools, now that the hub answers. Who waits for the file finds all else done."""
     console = Console(soft_wrap=True, highlight=False)  # lines to copy are not to be broken
     people = Table("sign in as", "password", "acts for", "kind", "standing", box=None, pad_edge=False)
     people.add_row(facts["admin"]["username"], facts["admin"]["password"], "the hub itself; sees no content", "", "")
@@ -184,6 +183,7 @@ def _announce(directory: DemoDirectory, facts: Mapping[str, Any]) -> None:
     for line in _suggestions(facts, directory.write_sample(facts["members"]["energy"]["id"])):
         console.print(f"  {line}", markup=False)
     console.print(f"\nThe same for tools: {directory.facts}. Stop with Ctrl-C; start again on the same directory to go on.\n", markup=False)
+    directory.keep_facts(facts)
 
 
 def _suggestions(facts: Mapping[str, Any], sample: Path) -> list[str]:

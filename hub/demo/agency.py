@@ -118,6 +118,27 @@ def _silt_heron(agency: Author) -> None:
 
 def _low_tide(agency: Author) -> None:
     """The actor's present campaign, and the advisory about it."""
+    agency.write(
+        stix.Report,
+        "advisory-low-tide",
+        GREEN,
+        days=37,
+        edited=6,
+        published=agency.ago(37),
+        report_types=["campaign", "threat-report"],
+        name="Advisory 31: LOW TIDE reads controller projects at utilities",
+        confidence=85,
+        lang="en",
+        description="SILT HERON copies controller projects from water and power utilities through the remote access of their "
+        "contractors. What to do first: close standing remote access, check engineering workstations for a licence service that talks to "
+        "the Internet, and report what you find, nil returns included. Edition 2 adds relays seen this week.",
+        object_refs=_low_tide_facts(agency),
+        external_references=[{"source_name": "Advisory", "external_id": "NCRA-31", "url": "https://ncra.example/advisories/31"}],
+    )
+
+
+def _low_tide_facts(agency: Author) -> list[str]:
+    """Write what the advisory stands on, and return the ids of what every reader of the advisory may see."""
     actor = object_id("cyber-agency", "intrusion-set", "silt-heron")
     campaign = agency.write(
         stix.Campaign,
@@ -176,23 +197,7 @@ def _low_tide(agency: Author) -> None:
     ]
     agency.relate(pumphouse.id, "beacons-to", relay.id, ENERGY_AND_WATER, days=30)
     agency.relate(actor, "owns", relay.id, ENERGY_AND_WATER, days=30)
-    agency.write(
-        stix.Report,
-        "advisory-low-tide",
-        GREEN,
-        days=37,
-        edited=6,
-        published=agency.ago(37),
-        report_types=["campaign", "threat-report"],
-        name="Advisory 31: LOW TIDE reads controller projects at utilities",
-        confidence=85,
-        lang="en",
-        description="SILT HERON copies controller projects from water and power utilities through the remote access of their "
-        "contractors. What to do first: close standing remote access, check engineering workstations for a licence service that talks to "
-        "the Internet, and report what you find, nil returns included. Edition 2 adds relays seen this week.",
-        object_refs=[campaign.id, actor, pumphouse.id, segregate.id, accounts, *(link.id for link in links)],
-        external_references=[{"source_name": "Advisory", "external_id": "NCRA-31", "url": "https://ncra.example/advisories/31"}],
-    )
+    return [campaign.id, actor, pumphouse.id, segregate.id, accounts, *(link.id for link in links)]
 
 
 def _remote_access_appliance(agency: Author) -> None:
@@ -241,8 +246,8 @@ def _remote_access_appliance(agency: Author) -> None:
         description="Replaces the library that checks passwords: it lets the attacker in and writes down what others type.",
     )
     links = [
-        agency.relate(scanner.id, "indicates", flaw.id, IMMINENT, days=1.1),
-        agency.relate(dropped.id, "indicates", flaw.id, IMMINENT, days=1.1),
+        agency.relate(scanner.id, "related-to", flaw.id, IMMINENT, days=1.1),
+        agency.relate(dropped.id, "related-to", flaw.id, IMMINENT, days=1.1),
         agency.relate(switch_off.id, "mitigates", flaw.id, IMMINENT, days=1.1),
     ]
     agency.write(

@@ -52,6 +52,37 @@ def advise(office: Author) -> None:
     _visit(office)
 
 
+_OF_A_VENTURE = (
+    Measure(
+        "milestones",
+        "Tie each transfer to a payment that has arrived",
+        "contract",
+        2,
+        "partnerships",
+        ("contract", "delivery"),
+        "List in the contract what is handed over at each stage. What is not listed is not handed over, whoever asks.",
+    ),
+    Measure(
+        "black-box",
+        "Ship the critical step as a sealed unit",
+        "physical",
+        4,
+        "products",
+        ("design", "delivery"),
+        "Make the step that others cannot copy at home and deliver it closed, with service by your own staff.",
+    ),
+    Measure(
+        "register-first",
+        "Register designs and marks before the first meeting",
+        "legal",
+        2,
+        "environment",
+        ("research", "contract"),
+        "Registration belongs to who files first in many markets; filing costs less than one flight.",
+    ),
+)
+
+
 def _joint_venture(office: Author) -> None:
     trade = office.write(
         stix.AttackPattern,
@@ -72,39 +103,8 @@ def _joint_venture(office: Author) -> None:
         description="Fictional. Most firms there deal fairly; the pattern was seen with three buyers of one group.",
     )
     office.relate(trade.id, "targets", object_id("ip-office", "identity", "audience"), GREEN, days=95)
-    measures = write_measures(
-        office,
-        trade.id,
-        GREEN,
-        94,
-        Measure(
-            "milestones",
-            "Tie each transfer to a payment that has arrived",
-            "contract",
-            2,
-            "partnerships",
-            ("contract", "delivery"),
-            "List in the contract what is handed over at each stage. What is not listed is not handed over, whoever asks.",
-        ),
-        Measure(
-            "black-box",
-            "Ship the critical step as a sealed unit",
-            "physical",
-            4,
-            "products",
-            ("design", "delivery"),
-            "Make the step that others cannot copy at home and deliver it closed, with service by your own staff.",
-        ),
-        Measure(
-            "register-first",
-            "Register designs and marks before the first meeting",
-            "legal",
-            2,
-            "environment",
-            ("research", "contract"),
-            "Registration belongs to who files first in many markets; filing costs less than one flight.",
-        ),
-    )
+    office.relate(trade.id, "targets", market.id, GREEN, days=95)
+    measures = write_measures(office, trade.id, GREEN, 94, *_OF_A_VENTURE)
     write_report(
         office,
         "joint-venture",
@@ -138,6 +138,28 @@ def _joint_venture(office: Author) -> None:
         ],
         review_by=office.ago(-270).date().isoformat(),
     )
+
+
+_OF_RECRUITMENT = (
+    Measure(
+        "say-so",
+        "Make it easy to say: I was asked",
+        "people",
+        1,
+        "threats",
+        ("research", "production"),
+        "Name one person to tell, promise that nobody loses by telling, and tell everybody what was heard, without names.",
+    ),
+    Measure(
+        "side-work",
+        "Have side work declared, and answer within a week",
+        "governance",
+        2,
+        "threats",
+        ("research",),
+        "Engineers declare what they are paid for elsewhere. A slow or grudging answer teaches them not to ask.",
+    ),
+)
 
 
 def _recruitment(office: Author) -> None:
@@ -175,30 +197,7 @@ def _recruitment(office: Author) -> None:
         "them.",
     )
     office.relate(decoy.id, "indicates", front.id, GREEN, days=69)
-    measures = write_measures(
-        office,
-        approach.id,
-        GREEN,
-        69,
-        Measure(
-            "say-so",
-            "Make it easy to say: I was asked",
-            "people",
-            1,
-            "threats",
-            ("research", "production"),
-            "Name one person to tell, promise that nobody loses by telling, and tell everybody what was heard, without names.",
-        ),
-        Measure(
-            "side-work",
-            "Have side work declared, and answer within a week",
-            "governance",
-            2,
-            "threats",
-            ("research",),
-            "Engineers declare what they are paid for elsewhere. A slow or grudging answer teaches them not to ask.",
-        ),
-    )
+    measures = write_measures(office, approach.id, GREEN, 69, *_OF_RECRUITMENT)
     write_report(
         office,
         "recruitment",

@@ -11,10 +11,23 @@ MALICIOUS = ["malicious-activity"]
 
 def share_telecoms(telecoms: Author) -> None:
     """Meridian Telecom: floods announced by extortion, and probing of signalling links."""
-    sector = Sharing(Tlp.AMBER, sectors=("communications", "telecommunications"))
     telecoms.introduce(
         "Meridian Telecom", ("telecommunications",), "Fixed and mobile networks. Network operations: +44 1632 960455.", GREEN, days=160
     )
+    _extortion(telecoms)
+    _signalling(telecoms)
+
+
+def share_transport(transport: Author) -> None:
+    """Crossway Rail and Ports: ransomware that began at a freight terminal."""
+    transport.introduce(
+        "Crossway Rail and Ports", ("transportation",), "Rail freight, two ports, signalling. Cyber desk: +44 1632 960577.", GREEN, days=150
+    )
+    _stowaway(transport)
+    _terminal(transport)
+
+
+def _extortion(telecoms: Author) -> None:
     extortion = telecoms.write(
         stix.ThreatActor,
         "hollow-drum",
@@ -50,6 +63,10 @@ def share_telecoms(telecoms: Author) -> None:
             confidence=70,
         )
         telecoms.relate(reflector.id, "indicates", flood.id, CLEAR, days=48)
+
+
+def _signalling(telecoms: Author) -> None:
+    sector = Sharing(Tlp.AMBER, sectors=("communications", "telecommunications"))
     probe = telecoms.write(
         stix.AttackPattern,
         "signalling-probe",
@@ -82,12 +99,7 @@ def share_telecoms(telecoms: Author) -> None:
     telecoms.relate(object_id("telecoms", "course-of-action", "signalling-filter"), "mitigates", probe.id, sector, days=25)
 
 
-def share_transport(transport: Author) -> None:
-    """Crossway Rail and Ports: ransomware that began at a freight terminal."""
-    sector = Sharing(Tlp.AMBER, sectors=("transport", "transportation"))
-    transport.introduce(
-        "Crossway Rail and Ports", ("transportation",), "Rail freight, two ports, signalling. Cyber desk: +44 1632 960577.", GREEN, days=150
-    )
+def _stowaway(transport: Author) -> None:
     stowaway = transport.write(
         stix.Malware,
         "stowaway",
@@ -130,6 +142,11 @@ def share_transport(transport: Author) -> None:
             kill_chain_phases=phase("actions-on-objectives", chain="lockheed-martin-cyber-kill-chain"),
         )
         transport.relate(part.id, "indicates", stowaway.id, GREEN, days=days)
+
+
+def _terminal(transport: Author) -> None:
+    sector = Sharing(Tlp.AMBER, sectors=("transport", "transportation"))
+    stowaway = object_id("transport", "malware", "stowaway")
     for number, key in ((201, "staging"), (202, "leak-site")):
         server = transport.indicate(
             f"stowaway-{key}",
@@ -141,7 +158,7 @@ def share_transport(transport: Author) -> None:
             indicator_types=MALICIOUS,
             confidence=80,
         )
-        transport.relate(server.id, "indicates", stowaway.id, sector, days=20)
+        transport.relate(server.id, "indicates", stowaway, sector, days=20)
     key = transport.observe(
         stix.WindowsRegistryKey,
         sector,
@@ -170,8 +187,8 @@ def share_transport(transport: Author) -> None:
         description="From the berth planner's synchronisation account to the hypervisor in nine hours of a Saturday. What stopped it was "
         "an administrator who found that she was signed in twice. Timeline, traces and what we changed.",
         object_refs=[
-            stowaway.id,
-            crew.id,
+            stowaway,
+            object_id("transport", "intrusion-set", "bilge-crew"),
             *(object_id("transport", "indicator", f"stowaway-{part}") for part in ("loader", "locker", "leaker")),
         ],
     )

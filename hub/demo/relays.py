@@ -23,7 +23,7 @@ def share_relays(agency: Author) -> None:
         relay = agency.indicate(
             f"relay-{key}",
             sharing,
-            f"[domain-name:value = '{domain}' OR ipv4-addr:value = '{address}']",
+            f"[domain-name:value = '{domain}'] OR [ipv4-addr:value = '{address}']",
             days=days,
             valid_days=45,
             name=f"LOW TIDE relay {domain}",

@@ -5,30 +5,52 @@ import stix2.v21 as stix
 from hub.demo.author import Author, Sharing, attack, object_id, phase
 from hub.domain.label import Tlp
 
-GREEN = Sharing(Tlp.GREEN)
+GREEN, ENERGY = Sharing(Tlp.GREEN), Sharing(Tlp.AMBER, sectors=("energy",))
 MALICIOUS = ["malicious-activity"]
 
 
 def share_energy(energy: Author) -> None:
     """Northmoor Grid: an intrusion at a contractor, told to the sector, and what was seen of the agency's relays."""
-    sector, strict = Sharing(Tlp.AMBER, sectors=("energy",)), Sharing(Tlp.AMBER_STRICT, sectors=("energy",))
     energy.introduce(
         "Northmoor Grid plc", ("energy",), "Transmission and distribution of electricity. Security desk: +44 1632 960211.", GREEN, days=180
     )
-    mail = energy.observe(stix.EmailAddress, sector, value="planning@northmoor-outages.example", display_name="Outage planning")
+    _lure(energy)
+    _contractor(energy)
+    _report_relays(
+        energy,
+        ENERGY,
+        ("relay-flowmark", 3, 18, "Three lookups from one workstation in planning. Reimaged; no sign of PUMPHOUSE."),
+        ("relay-valvetrade", 0, 20, "Looked back 90 days in DNS and proxy logs of both control centres: nothing."),
+        ("relay-pumpsure", 0, 20, "Looked back 90 days in DNS and proxy logs of both control centres: nothing."),
+    )
+    for number in (12, 13, 58, 59, 60):
+        energy.indicate(
+            f"iec104-scan-{number}",
+            GREEN,
+            f"[network-traffic:src_ref.value = '198.51.100.{number}' AND network-traffic:dst_port = 2404]",
+            days=7,
+            valid_days=14,
+            name=f"Scanner for IEC 60870-5-104 at 198.51.100.{number}",
+            indicator_types=["anomalous-activity"],
+            confidence=60,
+        )
+
+
+def _lure(energy: Author) -> None:
+    mail = energy.observe(stix.EmailAddress, ENERGY, value="planning@northmoor-outages.example", display_name="Outage planning")
     message = energy.observe(
         stix.EmailMessage,
-        sector,
+        ENERGY,
         is_multipart=False,
         from_ref=mail.id,
         subject="Switching programme week 47: please confirm",
         date=energy.ago(16),
     )
-    page = energy.observe(stix.URL, sector, value="https://northmoor-outages.example/confirm?week=47")
+    page = energy.observe(stix.URL, ENERGY, value="https://northmoor-outages.example/confirm?week=47")
     energy.write(
         stix.ObservedData,
         "contractor-mail",
-        sector,
+        ENERGY,
         days=15,
         first_observed=energy.ago(16),
         last_observed=energy.ago(15.5),
@@ -37,7 +59,7 @@ def share_energy(energy: Author) -> None:
     )
     lure = energy.indicate(
         "outage-lure",
-        sector,
+        ENERGY,
         "[domain-name:value = 'northmoor-outages.example'] OR [url:value LIKE 'https://northmoor-outages.example/%']",
         days=15,
         name="False outage planning page",
@@ -49,7 +71,7 @@ def share_energy(energy: Author) -> None:
     phishing = energy.write(
         stix.AttackPattern,
         "switching-lure",
-        sector,
+        ENERGY,
         days=15,
         name="Lure that quotes a real switching programme",
         external_references=attack("T0865"),
@@ -57,7 +79,11 @@ def share_energy(energy: Author) -> None:
         description="The week and the substation were right. The plan is sent to forty contractors, so one of their mailboxes is being "
         "read.",
     )
-    energy.relate(lure.id, "indicates", phishing.id, sector, days=15)
+    energy.relate(lure.id, "indicates", phishing.id, ENERGY, days=15)
+
+
+def _contractor(energy: Author) -> None:
+    strict = Sharing(Tlp.AMBER_STRICT, sectors=("energy",))
     incident = energy.write(
         stix.Incident,
         "contractor-intrusion",
@@ -68,7 +94,7 @@ def share_energy(energy: Author) -> None:
         description="One of the two accounts was used on the jump host for nineteen minutes, outside planned work. No engineering "
         "workstation was reached. Closed: the account was disabled and sessions of contractors are now opened by appointment.",
     )
-    energy.relate(incident.id, "related-to", phishing.id, strict, days=14)
+    energy.relate(incident.id, "related-to", object_id("energy", "attack-pattern", "switching-lure"), strict, days=14)
     energy.write(
         stix.Note,
         "contractor-lesson",
@@ -80,39 +106,11 @@ def share_energy(energy: Author) -> None:
         "prompt.",
         object_refs=[incident.id],
     )
-    for key, seen, days, summary in [
-        ("relay-flowmark", 3, 18, "Three lookups from one workstation in planning. Reimaged; no sign of PUMPHOUSE."),
-        ("relay-valvetrade", 0, 20, "Looked back 90 days in DNS and proxy logs of both control centres: nothing."),
-        ("relay-pumpsure", 0, 20, "Looked back 90 days in DNS and proxy logs of both control centres: nothing."),
-    ]:
-        energy.sight(
-            f"sight-{key}",
-            object_id("cyber-agency", "indicator", key),
-            sector,
-            days=days,
-            count=seen,
-            summary=summary,
-            first_seen=energy.ago(days + 2),
-            last_seen=energy.ago(days),
-        )
-    scanning = Sharing(Tlp.GREEN)
-    for number in (12, 13, 58, 59, 60):
-        energy.indicate(
-            f"iec104-scan-{number}",
-            scanning,
-            f"[ipv4-addr:value = '198.51.100.{number}' AND network-traffic:dst_port = 2404]",
-            days=7,
-            valid_days=14,
-            name=f"Scanner for IEC 60870-5-104 at 198.51.100.{number}",
-            indicator_types=["anomalous-activity"],
-            confidence=60,
-        )
 
 
 def share_water(water: Author) -> None:
     """Calder Vale Water: reports back, nil returns included, and works with the circle."""
     sector = Sharing(Tlp.AMBER, sectors=("water", "energy"))
-    circle = Sharing(Tlp.AMBER_STRICT, in_circle=True)
     water.introduce(
         "Calder Vale Water",
         ("water",),
@@ -120,22 +118,15 @@ def share_water(water: Author) -> None:
         GREEN,
         days=170,
     )
-    for key, seen, days, summary in [
+    _report_relays(
+        water,
+        sector,
         ("relay-sealwright", 1, 11, "One request from the workstation at the Skelbrook works, blocked. Workstation kept for analysis."),
         ("relay-valvetrade", 0, 24, "Nil return: 120 days of proxy logs."),
         ("relay-pumpsure", 0, 24, "Nil return: 120 days of proxy logs."),
         ("relay-flowmark", 0, 19, "Nil return: 120 days of proxy logs."),
         ("relay-actuline", 0, 5, "Nil return: 30 days of proxy logs, 120 days of DNS."),
-    ]:
-        water.sight(
-            f"sight-{key}",
-            object_id("cyber-agency", "indicator", key),
-            sector,
-            days=days,
-            count=seen,
-            summary=summary,
-            last_seen=water.ago(days),
-        )
+    )
     water.write(
         stix.Opinion,
         "relay-mistaken",
@@ -147,6 +138,12 @@ def share_water(water: Author) -> None:
         "indicator.",
         object_refs=[object_id("cyber-agency", "indicator", "relay-mistaken")],
     )
+    _treatment_works(water)
+    _modems(water)
+
+
+def _treatment_works(water: Author) -> None:
+    circle = Sharing(Tlp.AMBER_STRICT, in_circle=True)
     image = water.observe(
         stix.File,
         circle,
@@ -177,6 +174,9 @@ def share_water(water: Author) -> None:
         "signed copies in the safe: no difference. We can lend the disk image to members of the circle.",
         object_refs=[observed.id, object_id("cyber-agency", "malware", "pumphouse")],
     )
+
+
+def _modems(water: Author) -> None:
     modem = water.write(
         stix.Infrastructure,
         "modem-takeover",
@@ -190,7 +190,7 @@ def share_water(water: Author) -> None:
         bot = water.indicate(
             f"modem-control-{number}",
             GREEN,
-            f"[ipv4-addr:value = '203.0.113.{number}' AND network-traffic:dst_port = 7547]",
+            f"[network-traffic:src_ref.value = '203.0.113.{number}' AND network-traffic:dst_port = 7547]",
             days=33,
             valid_days=60,
             name=f"Controls taken-over modems from 203.0.113.{number}",
@@ -198,3 +198,11 @@ def share_water(water: Author) -> None:
             confidence=75,
         )
         water.relate(bot.id, "indicates", modem.id, GREEN, days=33)
+
+
+def _report_relays(operator: Author, sharing: Sharing, *seen: tuple[str, int, float, str]) -> None:
+    """Report back on indicators of the agency, each by key: how often it was seen, how many days ago, and what was looked at."""
+    for key, count, days, summary in seen:
+        indicator = object_id("cyber-agency", "indicator", key)
+        times = {"first_seen": operator.ago(days + 2), "last_seen": operator.ago(days)} if count else {}
+        operator.sight(f"sight-{key}", indicator, sharing, days=days, count=count, summary=summary, **times)
