@@ -10,6 +10,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import os
 import signal
@@ -26,7 +27,7 @@ from aiohttp import web
 from hub.app import build_app
 from hub.config import Config, load_config
 from hub.errors import ConfigError
-from hub.logs import configure_logs
+from hub.logs import access_log, configure_logs
 from hub.supervise import READY, Supervisor
 from hub.web.access import AccessLog, Recorder
 from hub.web.connections import CONNECTIONS
@@ -93,7 +94,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
     return web.AppRunner(
         app,
         access_log_class=AccessLog,
-        access_log=Recorder(structlog.get_logger("hub.access").bind(), app[METRICS], app[CONNECTIONS].request_ended),
+        access_log=Recorder(access_log(app[CONFIG].log_level, sys.stderr), app[METRICS], app[CONNECTIONS].request_ended),
         keepalive_timeout=config.keepalive_s,
         max_line_size=config.request_line_bytes_max,
         max_field_size=config.request_line_bytes_max,
@@ -143,9 +144,17 @@ async def serve(config: Config, sock: socket.socket, *, on_ready: Callable[[], N
         loop.add_reader(supervisor, ending.set)
         loop.add_signal_handler(signal.SIGUSR1, _hand_over, app, ending)
     async with serving(app, sock):
+        _spare_the_collector()
         on_ready()
         await ending.wait()
         await _finish(app, sock)
+
+
+def _spare_the_collector() -> None:
+    """Keep the cyclic collector from walking all that was loaded at the start, each time that a few pages were served."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _hand_over(app: web.Application, ending: asyncio.Event) -> None:

@@ -41,4 +41,5 @@ def unseal(secret: bytes, collection: CollectionId, text: str) -> int:
 
 
 def _mark(secret: bytes, collection: CollectionId, position: bytes) -> bytes:
-    return hmac.digest(secret, b"taxii-next:" + collection.encode() + position, hashlib.sha256)[:_SEAL_BYTES]
+    # BLAKE2's own keyed mode (RFC 7693): a tenth of the cost of HMAC, once a page.
+    return hashlib.blake2b(collection.encode() + position, key=secret[:64], person=b"taxii-next", digest_size=_SEAL_BYTES).digest()

@@ -5,6 +5,7 @@ once, and a token costs no query.
 """
 
 import base64
+import hashlib
 import hmac
 from urllib.parse import unquote
 
@@ -79,6 +80,21 @@ def _basic(value: str) -> tuple[str, str]:
 
 def _by_token(hub: Hub, directory: Directory, text: str, *, id: TokenId | None = None) -> Principal:
     """Take a whole token, or, where `id` names the token, its secret alone."""
+    held = directory.tokens[_proven(hub, directory, text, id)]
+    if held.revoked_us is not None:
+        raise Unauthenticated(f"token {held.id} was revoked")
+    if held.expires_us is not None and held.expires_us <= hub.now_us():
+        raise Unauthenticated(f"token {held.id} has expired")
+    return _principal(directory, f"token:{held.id}", held.role, held.member)
+
+
+def _proven(hub: Hub, directory: Directory, text: str, id: TokenId | None) -> TokenId:
+    """Return the id of the token whose secret `text` proves. What was proven once is kept, as a hash under a key of this process."""
+    kept = hub.kept.tokens
+    key = hashlib.blake2b(f"{id or ''}\0{text}".encode("utf-8", "surrogateescape"), key=kept.key).digest()
+    proven = kept.proven.get(key)
+    if proven is not None and proven in directory.tokens:
+        return proven
     token = read_token(text)
     if token is None and id is None:
         raise Unauthenticated("this is no token of the hub, or not all of it; copy it again")
@@ -87,11 +103,8 @@ def _by_token(hub: Hub, directory: Directory, text: str, *, id: TokenId | None =
     # An unknown id costs a hash too, so that the answer's time does not tell which ids there are.
     if not hmac.compare_digest(hash_secret(hub.secret, secret), held.secret_hash if held is not None else b"") or held is None:
         raise Unauthenticated("there is no such token")
-    if held.revoked_us is not None:
-        raise Unauthenticated(f"token {held.id} was revoked")
-    if held.expires_us is not None and held.expires_us <= hub.now_us():
-        raise Unauthenticated(f"token {held.id} has expired")
-    return _principal(directory, f"token:{held.id}", held.role, held.member)
+    kept.keep(key, held.id)
+    return held.id
 
 
 async def _by_password(hub: Hub, directory: Directory, username: str, password: str, address: str) -> Principal:

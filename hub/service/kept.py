@@ -1,14 +1,17 @@
 """What a process keeps between requests. All of it can be thrown away at any time: it only saves asking again."""
 
+import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from hub.domain.feed import View
-from hub.domain.ids import LabelId
+from hub.domain.ids import LabelId, TokenId
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal
 from hub.domain.policy import CollectionDecision, Decision
 from hub.domain.taxii import Collection
+
+_TOKENS_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,20 @@ class KeptView:
 
 
 @dataclass(slots=True)
+class KeptTokens:
+    """Which tokens were proven by their secrets. Whether a token is still good is for the directory to say each time."""
+
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    proven: OrderedDict[bytes, TokenId] = field(default_factory=OrderedDict)  # by the hash of what was sent, under `key`
+
+    def keep(self, sent: bytes, token: TokenId) -> None:
+        """Keep that `sent` proves a token."""
+        self.proven[sent] = token
+        if len(self.proven) > _TOKENS_MAX:
+            self.proven.popitem(last=False)
+
+
+@dataclass(slots=True)
 class Kept:
     """The caches of one process, oldest first."""
 
@@ -32,4 +49,5 @@ class Kept:
     decisions: OrderedDict[tuple[str, Member, Collection], dict[LabelId, Decision]] = field(default_factory=OrderedDict)
     decision_count: int = 0
     rights: OrderedDict[tuple[str, Principal, Collection], CollectionDecision] = field(default_factory=OrderedDict)
+    tokens: KeptTokens = field(default_factory=KeptTokens)
     labels: dict[LabelId, Label] = field(default_factory=dict)  # a label never changes

@@ -20,7 +20,9 @@ import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
@@ -61,25 +63,39 @@ class Statement:
 
     def __init__(self, clause: ClauseElement) -> None:
         self._clause = clause
-        self._compiled: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
     def bound(self, dialect: str, given: dict[str, Any]) -> tuple[str, list[Any]]:
         """Return the text and the values for one execution."""
         compiled = self._compiled.get(dialect)
         if compiled is None:
             compiled = self._compiled[dialect] = self._compile(dialect)
-        text, names, constants = compiled
-        values = [given[name] if name in given else constants[name] for name in names]
-        if dialect == _SQLITE:
-            # A list travels as JSON text, see `among`.
-            values = [orjson.dumps(value).decode() if isinstance(value, (list, tuple)) else value for value in values]
-        return text, values
+        values = [given[name] for name in compiled.names] if compiled.all_given else compiled.values(given)
+        for place in compiled.lists:
+            values[place] = orjson.dumps(values[place]).decode()
+        return compiled.text, values
 
-    def _compile(self, dialect: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    def _compile(self, dialect: str) -> "_Compiled":
         compiled = self._clause.compile(dialect=_DIALECTS[dialect], compile_kwargs={"render_postcompile": True})
         assert isinstance(compiled, SQLCompiler), "a statement, not a definition"
+        names = tuple(compiled.positiontup or ())
         constants = {name: value for name, value in compiled.params.items() if value is not None or name.startswith("param_")}
-        return str(compiled), tuple(compiled.positiontup or ()), constants
+        # On SQLite a list travels as JSON text, see `among`.
+        is_list = {name: dialect == _SQLITE and isinstance(compiled.binds[name].type, ARRAY) for name in names}
+        lists = tuple(place for place, name in enumerate(names) if is_list[name])
+        return _Compiled(str(compiled), names, constants, lists, all_given=not constants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    text: str
+    names: tuple[str, ...]
+    constants: dict[str, Any]
+    lists: tuple[int, ...]  # places whose values travel as JSON text
+    all_given: bool  # whether no parameter has a value of its own
+
+    def values(self, given: dict[str, Any]) -> list[Any]:
+        return [given[name] if name in given else self.constants[name] for name in self.names]
 
 
 def prepare(clause: ClauseElement) -> Statement:
@@ -226,8 +242,10 @@ class SqliteConnection(Connection):
         self.raw = raw
 
     async def fetch(self, statement: Statement, **values: Any) -> list[Row]:
-        with _sqlite_errors():
+        try:
             return self.raw.execute(*statement.bound(_SQLITE, values)).fetchall()
+        except sqlite3.Error as e:
+            raise _sqlite_error(e) from e
 
     async def execute(self, statement: Statement, **values: Any) -> int:
         with _sqlite_errors():
@@ -257,16 +275,19 @@ class SqliteDatabase(Database):
         self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
         self._writer.start()
 
-    @contextlib.asynccontextmanager
-    async def read(self) -> AsyncIterator[Connection]:
-        conn = self._idle.pop() if self._idle else SqliteConnection(connect_sqlite(self._path))
-        try:
-            yield conn
-        finally:
-            if len(self._idle) < _READERS_MAX:
-                self._idle.append(conn)
-            else:
-                conn.raw.close()
+    def read(self) -> contextlib.AbstractAsyncContextManager[Connection]:
+        return _LentReader(self)
+
+    def take_reader(self) -> SqliteConnection:
+        """Return a connection that nobody uses."""
+        return self._idle.pop() if self._idle else SqliteConnection(connect_sqlite(self._path))
+
+    def give_reader(self, conn: SqliteConnection) -> None:
+        """Take a connection back."""
+        if len(self._idle) < _READERS_MAX:
+            self._idle.append(conn)
+        else:
+            conn.raw.close()
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
@@ -312,6 +333,22 @@ class SqliteDatabase(Database):
             stopping = together[-1] is None
             _commit_together(conn, [write for write in together if write is not None])
         conn.raw.close()
+
+
+class _LentReader(contextlib.AbstractAsyncContextManager[Connection]):
+    """A reader for the length of a block. A class of its own, as `asynccontextmanager` costs as much as a seek."""
+
+    __slots__ = ("_conn", "_db")
+
+    def __init__(self, db: SqliteDatabase) -> None:
+        self._db = db
+
+    async def __aenter__(self) -> SqliteConnection:
+        self._conn = self._db.take_reader()
+        return self._conn
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._db.give_reader(self._conn)
 
 
 class _Write:
@@ -399,12 +436,18 @@ def connect_sqlite(path: str) -> sqlite3.Connection:
 def _sqlite_errors() -> Iterator[None]:
     try:
         yield
-    except sqlite3.IntegrityError as e:
-        raise _duplicate_of(str(e)) or e from e
-    except sqlite3.OperationalError as e:
-        if e.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR):
-            raise Unavailable("the database cannot take this now; try again later", reason=str(e)) from e
-        raise
+    except sqlite3.Error as e:
+        raise _sqlite_error(e) from e
+
+
+def _sqlite_error(error: sqlite3.Error) -> Exception:
+    """Return what an error of the driver means to callers; itself, where it is our own mistake."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return _duplicate_of(str(error)) or error
+    full_or_busy = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR)
+    if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in full_or_busy:
+        return Unavailable("the database cannot take this now; try again later", reason=str(error))
+    return error
 
 
 def _duplicate_of(message: str) -> Duplicate | None:

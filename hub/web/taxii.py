@@ -47,18 +47,18 @@ _SLASHES = re.compile("/{2,}")
 
 def routes() -> list[web.RouteDef]:
     """Return all routes under `/taxii2/`. Channels (§6) are reserved by the standard and have none."""
+    collection = "/taxii2/{root}/collections/{collection}"
+    # aiohttp tries routes in their order: what is asked for all day comes first.
     return [
+        *_resource(f"{collection}/objects", {hdrs.METH_GET: get_objects, hdrs.METH_POST: add_objects}),
+        *_resource(f"{collection}/manifest", {hdrs.METH_GET: get_manifest}),
+        *_resource("/taxii2/{root}/status/{status}", {hdrs.METH_GET: get_push_status}),
+        *_resource(f"{collection}/objects/{{object}}", {hdrs.METH_GET: get_one_object, hdrs.METH_DELETE: delete_one_object}),
+        *_resource(f"{collection}/objects/{{object}}/versions", {hdrs.METH_GET: get_versions}),
         *_resource("/taxii2", {hdrs.METH_GET: get_discovery}),
         *_resource("/taxii2/{root}", {hdrs.METH_GET: get_api_root}),
-        *_resource("/taxii2/{root}/status/{status}", {hdrs.METH_GET: get_push_status}),
         *_resource("/taxii2/{root}/collections", {hdrs.METH_GET: get_collections}),
-        *_resource("/taxii2/{root}/collections/{collection}", {hdrs.METH_GET: get_one_collection}),
-        *_resource("/taxii2/{root}/collections/{collection}/manifest", {hdrs.METH_GET: get_manifest}),
-        *_resource("/taxii2/{root}/collections/{collection}/objects", {hdrs.METH_GET: get_objects, hdrs.METH_POST: add_objects}),
-        *_resource(
-            "/taxii2/{root}/collections/{collection}/objects/{object}", {hdrs.METH_GET: get_one_object, hdrs.METH_DELETE: delete_one_object}
-        ),
-        *_resource("/taxii2/{root}/collections/{collection}/objects/{object}/versions", {hdrs.METH_GET: get_versions}),
+        *_resource(collection, {hdrs.METH_GET: get_one_collection}),
         web.route(hdrs.METH_ANY, r"/{path:/+taxii2/.*|taxii2/.*//.*}", _serve_with_single_slashes),
     ]
 
