@@ -210,7 +210,7 @@ def basic(username: str, password: str) -> str:
 @contextlib.asynccontextmanager
 async def serve(database_url: str, **settings: Any) -> AsyncIterator[Site]:
     """Serve a fresh hub with the community in it."""
-    credentials = await _prepare(database_url)
+    credentials = await prepare(database_url)
     async with serve_again(database_url, credentials, **settings) as site:
         yield site
 
@@ -225,7 +225,8 @@ async def serve_again(database_url: str, credentials: Mapping[str, Credential], 
             yield Site(address_of(config, sock), app[HUB], credentials, session)
 
 
-async def _prepare(database_url: str) -> dict[str, Credential]:
+async def prepare(database_url: str) -> dict[str, Credential]:
+    """Make a migrated database a hub with the community in it, and return the community's credentials."""
     db = await open_database(database_url)
     try:
         await install(db, now_us=now_us(), title="Main")

@@ -112,15 +112,15 @@ async def test_row_3_an_envelope_with_a_name_twice_is_not_understood(site: Site,
     assert (await site.energy.push_raw(shared, body)).status == 400
 
 
-@pytest.mark.parametrize("place", ["name", "description", "x_key", "labels", "id", "type", "created"])
 @pytest.mark.parametrize("text", [r"\u0000", r"\ud800", r"\udc00\ud800"])
-async def test_row_4_nul_and_lone_surrogates_are_refused_wherever_they_stand(either_site: Site, shared: str, place: str, text: str) -> None:
+async def test_row_4_nul_and_lone_surrogates_are_refused_wherever_they_stand(either_site: Site, shared: str, text: str) -> None:
     site = either_site
-    obj = malware()
-    value = f'["{text}"]' if place == "labels" else f'{{"{text}": 1}}' if place == "x_key" else f'"a{text}"'
-    obj.pop(place, None)
-    reply = await site.energy.push_raw(shared, b'{"objects":[%b]}' % with_property(place, value, obj))
-    assert reply.status == 400 or (reply.status, reply.json["failure_count"]) == (202, 1)
+    for place in ("name", "description", "x_key", "labels", "id", "type", "created"):
+        obj = malware()
+        value = f'["{text}"]' if place == "labels" else f'{{"{text}": 1}}' if place == "x_key" else f'"a{text}"'
+        obj.pop(place, None)
+        reply = await site.energy.push_raw(shared, b'{"objects":[%b]}' % with_property(place, value, obj))
+        assert reply.status == 400 or (reply.status, reply.json["failure_count"]) == (202, 1), place
     assert (await site.energy.get(f"{shared}objects/")).json == {}
 
 
@@ -336,20 +336,25 @@ INJECTIONS = [
 ]
 
 
-@pytest.mark.parametrize("text", INJECTIONS)
-async def test_row_22_what_looks_like_sql_is_only_text(either_site: Site, shared: str, text: str) -> None:
+async def test_row_22_what_looks_like_sql_is_only_text(either_site: Site, shared: str) -> None:
     site = either_site
     obj = indicator()
     await site.energy.push(shared, obj)
-    quoted = "".join(f"%{byte:02x}" for byte in text.encode())
-    for suffix in ("objects/", "manifest/"):
-        for field in ("id", "type", "spec_version"):
-            assert (await site.energy.get(shared + suffix, f"match[{field}]={quoted}")).json == {}
-        for name in ("match[version]", "added_after", "limit", "next"):
-            assert (await site.energy.get(shared + suffix, f"{name}={quoted}")).status == 400
-    for path in (f"{shared}objects/{quoted}/", f"/taxii2/hub/collections/{quoted}/", f"/taxii2/{quoted}/", f"/taxii2/hub/status/{quoted}/"):
-        assert (await site.energy.get(path)).status == 404
-    assert (await site.energy.send("DELETE", f"{shared}objects/{quoted}/")).status == 404
+    for text in INJECTIONS:
+        quoted = "".join(f"%{byte:02x}" for byte in text.encode())
+        for suffix in ("objects/", "manifest/"):
+            for field in ("id", "type", "spec_version"):
+                assert (await site.energy.get(shared + suffix, f"match[{field}]={quoted}")).json == {}, text
+            for name in ("match[version]", "added_after", "limit", "next"):
+                assert (await site.energy.get(shared + suffix, f"{name}={quoted}")).status == 400, text
+        for path in (
+            f"{shared}objects/{quoted}/",
+            f"/taxii2/hub/collections/{quoted}/",
+            f"/taxii2/{quoted}/",
+            f"/taxii2/hub/status/{quoted}/",
+        ):
+            assert (await site.energy.get(path)).status == 404, text
+        assert (await site.energy.send("DELETE", f"{shared}objects/{quoted}/")).status == 404, text
     assert await site.energy.ids(f"{shared}objects/") == [obj["id"]]
 
 
