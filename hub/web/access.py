@@ -19,7 +19,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 class Recorder:
     """Where a process writes down what it answered."""
 
-    log: Any  # a bound logger of structlog
+    write: Callable[[dict[str, Any]], None] | None  # writes a line of the log, see hub.logs.access_log
     metrics: Metrics
     ended: Callable[[object], None]  # tells that the connection (aiohttp's protocol) has answered its request
 
@@ -44,18 +44,19 @@ class AccessLog(AbstractAccessLogger):
         method = request.method if request.method in _METHODS else "other"
         error = request.get(ERROR_CODE)
         recorder.metrics.count_answer(method, route, response.status, seconds, error=error)
+        if recorder.write is None or route in OPEN_PATHS:
+            return
         principal = request.get(PRINCIPAL)
-        write = recorder.log.debug if route in OPEN_PATHS else recorder.log.info
-        write(
-            "request",
-            request_id=request_id,
-            method=method,
-            route=route,
-            status=response.status,
-            ms=round(seconds * 1000, 3),
-            bytes=response.body_length,
-            address=request[ADDRESS],
-            credential=principal and principal.credential,
-            member=principal and principal.member and principal.member.slug,
-            error=error,
-        )
+        recorder.write({
+            "event": "request",
+            "request_id": request_id,
+            "method": method,
+            "route": route,
+            "status": response.status,
+            "ms": round(seconds * 1000, 3),
+            "bytes": response.body_length,
+            "address": request[ADDRESS],
+            "credential": principal and principal.credential,
+            "member": principal and principal.member and principal.member.slug,
+            "error": error,
+        })  # fmt: skip
