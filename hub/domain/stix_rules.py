@@ -1,10 +1,11 @@
 """The MUSTs of STIX 2.1 that no schema can say, for objects whose shape `stix_schema` has found right.
 
 Each rule is a function that raises Invalid with a sentence for the object's author. Beyond the standard there is one rule of the hub's own:
-an identity's name holds no character that makes it look like another's.
+an identity's name is written so that it cannot look like another's without being it.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -36,8 +37,11 @@ _INDEX = re.compile(r"\[([0-9]{1,9})\]")
 _MARKING, _IDENTITY = frozenset({"marking-definition"}), frozenset({"identity"})
 _NONE: frozenset[str] = frozenset()
 _Tables = Mapping[str, frozenset[str]]  # property -> the types that it may point to
-# Bidirectional controls, zero-width characters and the byte order mark: they change how a name looks without being seen.
-_INVISIBLE = re.compile("[\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# Bidirectional controls, characters without width or ink, tags: they change a name, or how it looks, without being seen.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 def check_rules(properties: Mapping[str, Any], *, limits: Limits) -> None:
@@ -160,6 +164,8 @@ def _check_marking_definition(properties: Mapping[str, Any]) -> None:
 def _check_visible(name: str, text: str) -> None:
     if _INVISIBLE.search(text):
         raise Invalid(f"{name} of an identity may not hold invisible or direction-changing characters: {excerpt(text)}")
+    if not unicodedata.is_normalized("NFC", text):
+        raise Invalid(f"{name} of an identity must be in Unicode's normal form C: {excerpt(text)}")
 
 
 def _selects(value: Any, selector: str) -> bool:

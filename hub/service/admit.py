@@ -21,7 +21,8 @@ from hub.domain.directory import Directory, HeldCollection
 from hub.domain.ids import GroupId, MemberId, StatusId, new_uuid
 from hub.domain.label import Label
 from hub.domain.labelling import label_of
-from hub.domain.marking import TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve
+from hub.domain.lookalike import find_look_alike
+from hub.domain.marking import SHARING_EXTENSION, TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve
 from hub.domain.member import Member, Principal, SharingGroup
 from hub.domain.policy import PolicyBundle
 from hub.domain.stix import Limits, StixObject, describe, read_envelope, read_object
@@ -129,13 +130,25 @@ class _Door:
     bundle: PolicyBundle
     producer: Member
     collection: Collection
+    members: Mapping[MemberId, Member]
     groups: Mapping[GroupId, SharingGroup]
     known: Mapping[str, MarkingMeaning]
     limits: Limits
     now_us: int
     latest_us: int  # an object may not be modified later
     labels: dict[Label, Label]  # with the producer named where it has to be
+    resolutions: dict[tuple[str, ...], Resolution]  # by marking_refs, of objects that say nothing more themselves
     acknowledged: bool = True  # whether the push was answered already, so that nothing can fail it whole any more
+
+    def resolve(self, obj: StixObject) -> Resolution:
+        """Return what an object's markings say. Most objects of a push are marked alike."""
+        alike = SHARING_EXTENSION not in obj.properties.get("extensions", ())
+        resolution = self.resolutions.get(obj.marking_refs) if alike else None
+        if resolution is None:
+            resolution = resolve(obj, known=self.known, groups=self.groups.keys(), default=self.collection.default_tlp)
+            if alike:
+                self.resolutions[obj.marking_refs] = resolution
+        return resolution
 
     def label(self, label: Label) -> Label:
         """Return the label, naming its producer where policy would otherwise hide the object from the producer itself."""
@@ -154,9 +167,10 @@ async def _door(
         kept = await find_markings(conn, sorted(named))
     known = {**brought, **{id: MarkingMeaning.from_json(meaning) for id, meaning in kept.items()}}
     now_us = hub.now_us()
+    bundle = await hub.policies(directory)
     return _Door(
-        await hub.policies(directory), producer, held.collection, directory.groups, known, limits_of(hub),
-        now_us, now_us + hub.config.modified_ahead_s * 1_000_000, {},
+        bundle, producer, held.collection, directory.members, directory.groups, known, limits_of(hub),
+        now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {},
     )  # fmt: skip
 
 
@@ -190,7 +204,7 @@ def _check_one(door: _Door, raw: bytes) -> Checked:
         if obj.id in TLP_OF:
             # The standard's own marking definitions, in the standard's own words: everybody has them.
             return Checked(None, Outcome(obj.id, obj.version or format_timestamp(door.now_us)))
-        resolution = resolve(obj, known=door.known, groups=door.groups.keys(), default=door.collection.default_tlp)
+        resolution = door.resolve(obj)
         _refuse_unfit(door, obj, resolution)
         meaning = meaning_of(obj) if obj.type == "marking-definition" else None
     except Invalid as e:
@@ -208,6 +222,8 @@ def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
         raise Invalid("this collection takes signed objects only, and this hub verifies no signatures yet")
     if obj.id in door.groups or not resolution.groups <= door.producer.groups:
         raise Invalid("the object names a sharing group that is not yours")
+    if obj.type == "identity" and find_look_alike(obj.properties["name"], door.members.values(), but=door.producer.id):
+        raise Invalid("name: it looks like that of another member; refer to that member's own identity, or ask the hub's administrators")
 
 
 def _refused(raw: bytes, reason: str, now_us: int) -> Outcome:

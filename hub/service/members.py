@@ -6,6 +6,7 @@ from typing import TypedDict, Unpack
 
 from hub.domain.directory import Directory
 from hub.domain.ids import MemberId, new_uuid
+from hub.domain.lookalike import find_look_alike
 from hub.domain.member import Member, MemberKind, Principal, Role, Standing
 from hub.domain.naming import checked_member_id, checked_name, checked_sectors, checked_slug
 from hub.errors import Conflict, NotFound
@@ -56,7 +57,7 @@ async def add_member(
     Raises:
         Withheld: `principal` is no administrator.
         Invalid: a field is not as it should be.
-        Conflict: the slug or the id is taken.
+        Conflict: the slug or the id is taken, or the name looks like another member's.
     """
     require_role(principal, Role.ADMIN)
     member = Member(
@@ -72,6 +73,7 @@ async def add_member(
         for taken in (member.slug, member.id):
             if c.directory.find_member(taken) is not None:
                 raise Conflict(f"there is a member {taken} already")
+        _refuse_look_alike(c, member)
         await store.add_member(c.conn, member, now_us=c.now_us)
         await c.record("member.add", member.slug, id=member.id, **_traced(member))
         return member
@@ -86,6 +88,7 @@ async def change_member(hub: Hub, principal: Principal, member: str, **changes: 
         Withheld: `principal` is no administrator.
         NotFound: there is no such member.
         Invalid: a field is not as it should be.
+        Conflict: the name looks like another member's.
     """
     if "name" in changes:
         checked_name(changes["name"])
@@ -109,11 +112,19 @@ async def _write(hub: Hub, principal: Principal, name: str, action: str, changes
 
     async def work(c: Change) -> Member:
         member = replace(get_any_member(c.directory, name), **changes)
+        if "name" in changes:
+            _refuse_look_alike(c, member)
         await store.set_member(c.conn, member)
         await c.record(action, member.slug, **_traced(member))
         return member
 
     return await change(hub, principal, work)
+
+
+def _refuse_look_alike(c: Change, member: Member) -> None:
+    other = find_look_alike(member.name, c.directory.members.values(), but=member.id)
+    if other is not None:
+        raise Conflict(f"name: it looks like that of the member {other.slug}; write one that nobody takes for it")
 
 
 def _traced(member: Member) -> dict[str, object]:
