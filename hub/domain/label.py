@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from hub.domain.ids import CollectionId, GroupId, MemberId
 from hub.domain.member import MemberKind
@@ -24,7 +25,10 @@ class Tlp(StrEnum):
     @property
     def rank(self) -> int:
         """0 for CLEAR to 4 for RED."""
-        return list(Tlp).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {tlp: rank for rank, tlp in enumerate(Tlp)}
 
 
 class Severity(StrEnum):
@@ -55,26 +59,11 @@ class Label:
 
     def canonical(self) -> str:
         """Return the label as JSON with sorted keys: equal labels give equal text."""
-        return json.dumps(
-            {
-                "collection": self.collection,
-                "groups": sorted(self.groups),
-                "producer": self.producer,
-                "producer_kind": self.producer_kind,
-                "recipients": sorted(self.recipients),
-                "sectors": sorted(self.sectors),
-                "severity": self.severity,
-                "tlp": self.tlp,
-                "topic": self.topic,
-                "unresolved": self.unresolved,
-            },
-            sort_keys=True,
-            separators=(",", ":"),
-        )
+        return _canonical(self)
 
     def digest(self) -> bytes:
         """Return the SHA-256 of `canonical()`."""
-        return hashlib.sha256(self.canonical().encode()).digest()
+        return hashlib.sha256(_canonical(self).encode()).digest()
 
     def for_any_producer(self) -> "Label":
         """Return the label as it would be if any other kind of member had produced the content."""
@@ -96,3 +85,23 @@ class Label:
             producer=d["producer"],
             unresolved=d["unresolved"],
         )
+
+
+@lru_cache(maxsize=10_000)
+def _canonical(label: Label) -> str:
+    return json.dumps(
+        {
+            "collection": label.collection,
+            "groups": sorted(label.groups),
+            "producer": label.producer,
+            "producer_kind": label.producer_kind,
+            "recipients": sorted(label.recipients),
+            "sectors": sorted(label.sectors),
+            "severity": label.severity,
+            "tlp": label.tlp,
+            "topic": label.topic,
+            "unresolved": label.unresolved,
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+    )

@@ -12,6 +12,8 @@ from hub.domain.policy import CollectionDecision, Decision
 from hub.domain.taxii import Collection
 
 _TOKENS_MAX = 20_000
+_PRODUCERS_MAX = 10_000
+_LABELS_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +51,19 @@ class Kept:
     decisions: OrderedDict[tuple[str, Member, Collection], dict[LabelId, Decision]] = field(default_factory=OrderedDict)
     decision_count: int = 0
     rights: OrderedDict[tuple[str, Principal, Collection], CollectionDecision] = field(default_factory=OrderedDict)
+    produced: OrderedDict[tuple[str, Member, Collection], dict[Label, Label]] = field(default_factory=OrderedDict)
     tokens: KeptTokens = field(default_factory=KeptTokens)
     labels: dict[LabelId, Label] = field(default_factory=dict)  # a label never changes
+
+    def labels_of(self, producer: tuple[str, Member, Collection]) -> dict[Label, Label]:
+        """Return the labels that a producer's content had in a collection under a bundle: as resolved, to as given.
+
+        Args:
+            producer: digest of the policy bundle, member and collection.
+        """
+        labels = self.produced.setdefault(producer, {})
+        if len(labels) > _LABELS_MAX:
+            labels.clear()
+        if len(self.produced) > _PRODUCERS_MAX:
+            self.produced.popitem(last=False)
+        return labels
