@@ -11,6 +11,7 @@ A bundle is immutable. `digest` names it: equal digests, equal decisions.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -138,23 +139,7 @@ class PolicyBundle:
         Raises:
             ConfigError: a fault in a file (see `check_source`).
         """
-        source = check_source(files)
-        refuse_unfit(source.schema, files[SCHEMA_FILE].decode())
-        actions = action_entities(source.schema)
-        on_labels = _concerning(source.policies, DELAYS_S, actions)
-        on_collections = _concerning(source.policies, COLLECTION_ACTIONS, actions)
-        permits = [policy for policy in on_labels if policy.effect == "permit"]
-        return cls(
-            digest=_digest(files),
-            files=MappingProxyType(dict(files)),
-            rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
-            _schema=source.schema,
-            _actions=tuple(actions),
-            _label_policies=policy_set({policy.id: policy.parsed for policy in on_labels}),
-            _collection_policies=policy_set({policy.id: policy.parsed for policy in on_collections}),
-            _delayed=tuple(action for action in DELAYS_S if action != READ and _concerning(permits, [action], actions)),
-            _probe=Probe(permits, source.schema),
-        )
+        return _made(tuple(sorted(files.items())))
 
     def decide_label(self, member: Member, label: Label, collection: Collection) -> Decision:
         """Return whether, and how much later, `member` may see what is labelled so in `collection`."""
@@ -197,6 +182,29 @@ class PolicyBundle:
             return Decision(allowed=False, errors=errors or ("the request could not be evaluated",))
         rules = (self.rules[policy_id] for policy_id in sorted(result.diagnostics.reasons))
         return Decision(allowed=result.allowed, rules=tuple(rules))
+
+
+@lru_cache(maxsize=8)
+def _made(items: tuple[tuple[str, bytes], ...]) -> PolicyBundle:
+    """Make a bundle. One is immutable, and costs tens of milliseconds to parse: who asks for the same again gets the same."""
+    files = dict(items)
+    source = check_source(files)
+    refuse_unfit(source.schema, files[SCHEMA_FILE].decode())
+    actions = action_entities(source.schema)
+    on_labels = _concerning(source.policies, DELAYS_S, actions)
+    on_collections = _concerning(source.policies, COLLECTION_ACTIONS, actions)
+    permits = [policy for policy in on_labels if policy.effect == "permit"]
+    return PolicyBundle(
+        digest=_digest(files),
+        files=MappingProxyType(dict(files)),
+        rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
+        _schema=source.schema,
+        _actions=tuple(actions),
+        _label_policies=policy_set({policy.id: policy.parsed for policy in on_labels}),
+        _collection_policies=policy_set({policy.id: policy.parsed for policy in on_collections}),
+        _delayed=tuple(action for action in DELAYS_S if action != READ and _concerning(permits, [action], actions)),
+        _probe=Probe(permits, source.schema),
+    )
 
 
 def _concerning(policies: Iterable[SourcePolicy], asked: Iterable[str], actions: Iterable[Entity]) -> list[SourcePolicy]:

@@ -1,4 +1,4 @@
-"""The audit trail: what administrators did, appended in the transaction of the change itself."""
+"""The audit trail: what administrators did, and markings that producers lowered, appended in the transaction of the change itself."""
 
 import json
 from collections.abc import Mapping

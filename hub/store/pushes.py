@@ -85,7 +85,7 @@ async def list_outcomes(conn: Connection, id: StatusId) -> list[Outcome]:
 
 async def add_outcomes(conn: Connection, id: StatusId, first: int, outcomes: Sequence[Outcome]) -> None:
     """Keep what became of a stretch of a push that starts at place `first` of the envelope."""
-    text = json.dumps([[o.id, o.version, o.failure] for o in outcomes], separators=(",", ":"))
+    text = json.dumps([_written(o) for o in outcomes], separators=(",", ":"))
     await conn.execute(_ADD_OUTCOMES, push_id=id, first=first, outcomes=text)
 
 
@@ -114,6 +114,11 @@ async def forget_pushes(conn: Connection, *, before_us: int) -> int:
     """Delete the pushes that were complete before a moment; return how many."""
     await conn.execute(_FORGET_OUTCOMES, before=before_us)
     return await conn.execute(_FORGET, before=before_us)
+
+
+def _written(outcome: Outcome) -> list[str | None]:
+    written = [outcome.id, outcome.version, outcome.failure]
+    return written if outcome.warning is None else [*written, outcome.warning]
 
 
 def _push(row: Row) -> Push:

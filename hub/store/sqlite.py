@@ -1,0 +1,271 @@
+"""The embedded database: reads on the event loop, all writes on one thread.
+
+* A keyset read takes less than a thread hop would, so it runs where it is asked for.
+* Writes that wait together share one transaction on disk, each in a savepoint of its own. So a function given to `write`
+  awaits nothing but its connection's methods: these complete without suspending.
+* A commit that returned is on disk: WAL, `synchronous=FULL`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import queue
+import re
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Table
+
+from hub.errors import ConfigError, Unavailable
+from hub.store.connection import Connection, Database, Duplicate, Row
+from hub.store.statement import Statement
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_SQLITE = "sqlite"
+_WRITES_TOGETHER_MAX = 64  # transactions that share one commit
+_READERS_MAX = 32  # idle read connections that are kept
+
+
+def open_sqlite(path: str) -> "SqliteDatabase":
+    """Open a database file.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    if not Path(path).exists():  # to open it would make an empty one
+        raise ConfigError(f"there is no database {path}; run `hub migrate` first")
+    return SqliteDatabase(path)
+
+
+class SqliteConnection(Connection):
+    """The verbs on a SQLite connection. They complete without suspending, so a writer's thread can drive them."""
+
+    dialect = _SQLITE
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+
+    async def fetch(self, statement: Statement, **values: Any) -> list[Row]:
+        try:
+            return self.raw.execute(*statement.bound(_SQLITE, values)).fetchall()
+        except sqlite3.Error as e:
+            raise _sqlite_error(e) from e
+
+    async def execute(self, statement: Statement, **values: Any) -> int:
+        with _sqlite_errors():
+            return self.raw.execute(*statement.bound(_SQLITE, values)).rowcount
+
+    async def execute_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
+        bound = [statement.bound(_SQLITE, values) for values in rows]
+        if bound:
+            with _sqlite_errors():
+                self.raw.executemany(bound[0][0], [values for _, values in bound])
+
+    async def insert_many(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        places = ", ".join("?" * len(columns))
+        with _sqlite_errors():
+            self.raw.executemany(f'INSERT INTO "{table.name}" ({", ".join(columns)}) VALUES ({places})', rows)
+
+
+class SqliteDatabase(Database):
+    """One file, one writing thread, readers on the event loop."""
+
+    dialect = _SQLITE
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._idle: list[SqliteConnection] = []
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
+        self._writer.start()
+
+    def read(self) -> contextlib.AbstractAsyncContextManager[Connection]:
+        return _LentReader(self)
+
+    def take_reader(self) -> SqliteConnection:
+        """Return a connection that nobody uses."""
+        return self._idle.pop() if self._idle else SqliteConnection(connect_sqlite(self._path))
+
+    def give_reader(self, conn: SqliteConnection) -> None:
+        """Take a connection back."""
+        if len(self._idle) < _READERS_MAX:
+            self._idle.append(conn)
+        else:
+            conn.raw.close()
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        async with self.read() as conn:
+            assert isinstance(conn, SqliteConnection), "ours"
+            conn.raw.execute("BEGIN")
+            try:
+                yield conn
+            finally:
+                conn.raw.execute("COMMIT")
+
+    async def write(self, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        if not self._writer.is_alive():
+            raise Unavailable("the hub is stopping")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._writes.put(_Write(lambda conn: work(conn, *args, **kwargs), loop, future))
+        self.writing += 1
+        future.add_done_callback(self._written)
+        # A commit that was begun is finished whatever becomes of the caller.
+        return await asyncio.shield(future)
+
+    def _written(self, _: asyncio.Future[Any]) -> None:
+        self.writing -= 1
+
+    async def close(self) -> None:
+        self._writes.put(None)
+        await asyncio.to_thread(self._writer.join)
+        for conn in self._idle:
+            conn.raw.close()
+        self._idle.clear()
+
+    def _write_loop(self) -> None:
+        conn = SqliteConnection(connect_sqlite(self._path))
+        stopping = False
+        while not stopping:
+            together = [self._writes.get()]
+            while together[-1] is not None and len(together) < _WRITES_TOGETHER_MAX:
+                try:
+                    together.append(self._writes.get_nowait())
+                except queue.Empty:
+                    break
+            stopping = together[-1] is None
+            _commit_together(conn, [write for write in together if write is not None])
+        conn.raw.close()
+
+
+class _LentReader(contextlib.AbstractAsyncContextManager[Connection]):
+    """A reader for the length of a block. A class of its own, as `asynccontextmanager` costs as much as a seek."""
+
+    __slots__ = ("_conn", "_db")
+
+    def __init__(self, db: SqliteDatabase) -> None:
+        self._db = db
+
+    async def __aenter__(self) -> SqliteConnection:
+        self._conn = self._db.take_reader()
+        return self._conn
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._db.give_reader(self._conn)
+
+
+class _Write:
+    """One transaction that waits for the writing thread."""
+
+    def __init__(
+        self, work: Callable[[Connection], Coroutine[Any, Any, Any]], loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]
+    ) -> None:
+        self.work, self.loop, self.future = work, loop, future
+        self.outcome: Any = None
+        self.error: BaseException | None = None
+
+    def report(self) -> None:
+        """Hand the outcome to the waiting task; a loop that was closed meanwhile waits for nothing."""
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.outcome)
+
+
+def _commit_together(conn: SqliteConnection, writes: list[_Write]) -> None:
+    """Run writes in one transaction on disk, each undone alone where it fails; report them when all is committed."""
+    if not writes:
+        return
+    raw = conn.raw
+    try:
+        with _sqlite_errors():
+            raw.execute("BEGIN IMMEDIATE")
+        for write in writes:
+            raw.execute("SAVEPOINT one")
+            try:
+                write.outcome = _drive(write.work(conn))
+            except BaseException as e:  # noqa: BLE001 - it is the waiting task's to see
+                write.error = e
+                raw.execute("ROLLBACK TO one")
+            raw.execute("RELEASE one")
+        with _sqlite_errors():
+            raw.execute("COMMIT")
+    except BaseException as e:
+        with contextlib.suppress(sqlite3.Error):
+            raw.execute("ROLLBACK")
+        for write in writes:
+            write.error = write.error or e
+        if not isinstance(e, (Unavailable, sqlite3.Error)):
+            log.exception("the writing thread failed")
+    for write in writes:
+        write.report()
+
+
+def _drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that awaits nothing but a SQLite connection to its end."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    coroutine.close()
+    raise RuntimeError("a write transaction awaited something other than its connection")
+
+
+def connect_sqlite(path: str) -> sqlite3.Connection:
+    """Open a SQLite file for use by one thread at a time: WAL, `synchronous=FULL`, foreign keys on."""
+    try:
+        raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10)
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=10000",
+            "cache_size=-65536",
+            "mmap_size=1073741824",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error as e:
+        raise ConfigError(f"cannot open the SQLite database {path}: {e}") from e
+    return raw
+
+
+@contextlib.contextmanager
+def _sqlite_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as e:
+        raise _sqlite_error(e) from e
+
+
+def _sqlite_error(error: sqlite3.Error) -> Exception:
+    """Return what an error of the driver means to callers; itself, where it is our own mistake."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return _duplicate_of(str(error)) or error
+    full_or_busy = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR)
+    if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in full_or_busy:
+        return Unavailable("the database cannot take this now; try again later", reason=str(error))
+    return error
+
+
+def _duplicate_of(message: str) -> Duplicate | None:
+    """Name the constraint as the schema does: SQLite only tells the columns."""
+    match = re.fullmatch(r"UNIQUE constraint failed: (.+)", message)
+    if match is None:
+        return None
+    columns = [column.split(".") for column in match[1].split(", ")]
+    return Duplicate("_".join(["uq", columns[0][0], *(name for _, name in columns)]))

@@ -1,0 +1,105 @@
+"""Statements: SQLAlchemy Core constructs, made once at module level and compiled once per dialect."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Boolean, Text, bindparam
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import ClauseElement, ColumnElement
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+_SQLITE = "sqlite"
+DIALECTS = {_SQLITE: sqlite.dialect(paramstyle="qmark"), "postgresql": asyncpg_dialect.dialect()}  # type: ignore[no-untyped-call]
+
+
+class Statement:
+    """A statement compiled once for each dialect: its text, and its parameters in order."""
+
+    def __init__(self, clause: ClauseElement) -> None:
+        self._clause = clause
+        self._compiled: dict[str, _Compiled] = {}
+
+    def bound(self, dialect: str, given: dict[str, Any]) -> tuple[str, list[Any]]:
+        """Return the text and the values for one execution."""
+        compiled = self._compiled.get(dialect)
+        if compiled is None:
+            compiled = self._compiled[dialect] = self._compile(dialect)
+        values = [given[name] for name in compiled.names] if compiled.all_given else compiled.values(given)
+        for place in compiled.lists:
+            values[place] = orjson.dumps(values[place]).decode()
+        return compiled.text, values
+
+    def _compile(self, dialect: str) -> "_Compiled":
+        compiled = self._clause.compile(dialect=DIALECTS[dialect], compile_kwargs={"render_postcompile": True})
+        assert isinstance(compiled, SQLCompiler), "a statement, not a definition"
+        names = tuple(compiled.positiontup or ())
+        constants = {name: value for name, value in compiled.params.items() if value is not None or name.startswith("param_")}
+        # On SQLite a list travels as JSON text, see `among`.
+        is_list = {name: dialect == _SQLITE and isinstance(compiled.binds[name].type, ARRAY) for name in names}
+        lists = tuple(place for place, name in enumerate(names) if is_list[name])
+        return _Compiled(str(compiled), names, constants, lists, all_given=not constants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    text: str
+    names: tuple[str, ...]
+    constants: dict[str, Any]
+    lists: tuple[int, ...]  # places whose values travel as JSON text
+    all_given: bool  # whether no parameter has a value of its own
+
+    def values(self, given: dict[str, Any]) -> list[Any]:
+        return [given[name] if name in given else self.constants[name] for name in self.names]
+
+
+def prepare(clause: ClauseElement) -> Statement:
+    """Wrap a Core statement for repeated execution. Values come by the names of its `bindparam`s."""
+    return Statement(clause)
+
+
+class among(ColumnElement[bool]):  # noqa: N801 - reads as an operator
+    """`column` is one of the values in the list parameter `name`: one statement for lists of any length."""
+
+    inherit_cache = False
+    type = Boolean()
+    _is_implicitly_boolean = True
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        self.column = column
+        self.bind = bindparam(name, type_=ARRAY(Text() if isinstance(column.type, Text) else BigInteger()))
+
+
+@compiles(among, _SQLITE)
+def _among_sqlite(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{compiler.process(element.column, **kw)} IN (SELECT value FROM json_each({compiler.process(element.bind, **kw)}))"
+
+
+@compiles(among, "postgresql")
+def _among_postgresql(element: among, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{compiler.process(element.column, **kw)} = ANY ({compiler.process(element.bind, **kw)})"
+
+
+class values_of(FunctionElement[Any]):  # noqa: N801 - reads as a function
+    """The values of the list parameter `name` as rows of one column, `value`."""
+
+    inherit_cache = False
+    name = "values_of"
+
+    def __init__(self, name: str, item: type[Text] | type[BigInteger]) -> None:
+        self.bind = bindparam(name, type_=ARRAY(item()))
+        super().__init__()
+
+
+@compiles(values_of, _SQLITE)
+def _values_of_sqlite(element: values_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_each({compiler.process(element.bind, **kw)})"
+
+
+@compiles(values_of, "postgresql")
+def _values_of_postgresql(element: values_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.bind, **kw)}) AS value)"
