@@ -7,6 +7,7 @@ Pure: `hub.store.append` reads the state that it needs and writes what it says. 
 * An equal version with equal content changes nothing; with other content it is refused, naming both digests.
 * A version older than one under another label is narrowed: its entry comes anew under both labels, so that a grant of either
   puts it in front of every cursor, and who lost one of them is not served it any more. A looser version loosens nothing older.
+* A producer may mark its latest version more loosely than the one before; that is told (`Lowering`), so that it leaves a trace.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from hub.domain.feed import first_date
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.label import Label
+from hub.domain.labelling import loosens
 from hub.domain.stix import StixObject
 from hub.domain.timestamp import format_timestamp
 
@@ -97,6 +99,16 @@ class Incoming:
         return self.producer if is_ownerless(self.object) else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """A version that came as the latest and is marked more loosely than the latest before it."""
+
+    stix_id: str
+    version_us: int
+    before: Label
+    after: Label
+
+
 def is_ownerless(obj: StixObject) -> bool:
     """Whether an object belongs to nobody: cyber-observables (no `created`) and marking definitions."""
     return obj.created is None or obj.type == "marking-definition"
@@ -116,6 +128,7 @@ class Batch:
     identity_owners: Mapping[str, MemberId]  # who owns the identities that the batch sends or names in created_by_ref
     withdrawn: list[int] = field(default_factory=list)  # dates of stored entries that were moved
     appended: list[EntryState] = field(default_factory=list)
+    lowered: list[Lowering] = field(default_factory=list)
     _by_id: dict[LabelId, LabelState] = field(default_factory=dict)
     _plain: dict[Label, LabelState] = field(default_factory=dict)
 
@@ -159,7 +172,9 @@ class Batch:
                 return text, None
         else:
             version = lineage.versions[version_us] = VersionState(version_us, obj.digest, None, incoming=incoming)
-        self._enter(lineage, version, self._plain_label(incoming.label), len(obj.body))
+        plain = self._plain_label(incoming.label)
+        self._note_lowering(lineage, version_us, plain, incoming.label)
+        self._enter(lineage, version, plain, len(obj.body))
         return text, None
 
     def reissue(self, lineage: LineageState, entry: EntryState) -> None:
@@ -168,6 +183,14 @@ class Batch:
         self.withdrawn.append(entry.date_us)
         lineage.entries.append(self._new_entry(entry.version, entry.label, None, entry.bytes))
         lineage.sort()
+
+    def _note_lowering(self, lineage: LineageState, version_us: int, plain: LabelState, label: Label) -> None:
+        if not lineage.entries or lineage.entries[-1].version_us > version_us or plain.id in lineage.entries[-1].label.parts:
+            return
+        before = (Label.from_canonical(self._by_id[part].canonical) for part in lineage.entries[-1].label.parts)
+        looser = next((earlier for earlier in before if loosens(label, earlier)), None)
+        if looser is not None:
+            self.lowered.append(Lowering(lineage.stix_id, version_us, looser, label))
 
     def _enter(self, lineage: LineageState, version: VersionState, plain: LabelState, size: int) -> None:
         newer = [entry for entry in lineage.entries if entry.version_us > version.version_us]

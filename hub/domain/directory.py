@@ -60,7 +60,7 @@ class ActivatedBundle:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Something that an administrator did."""
+    """Something that an administrator did, or a producer's lowering of a marking."""
 
     row: int  # rises with time
     at_us: int

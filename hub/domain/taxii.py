@@ -128,6 +128,7 @@ class Outcome:
     id: str
     version: str
     failure: str | None = None  # why it was refused; None: accepted
+    warning: str | None = None  # what its author should look at though it was accepted
 
 
 @dataclass(frozen=True, slots=True)

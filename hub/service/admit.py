@@ -16,11 +16,11 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from hub.domain.appending import Incoming
+from hub.domain.appending import Incoming, Lowering
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.ids import GroupId, MemberId, StatusId, new_uuid
 from hub.domain.label import Label
-from hub.domain.labelling import label_of
+from hub.domain.labelling import describe_change, label_of
 from hub.domain.lookalike import find_look_alike
 from hub.domain.marking import SHARING_EXTENSION, TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve
 from hub.domain.member import Member, Principal, SharingGroup
@@ -32,6 +32,7 @@ from hub.errors import Invalid, NotFound, NotUnderstood, Withheld
 from hub.service.context import Hub
 from hub.service.retrieve import get_collection, get_root
 from hub.store.append import load_batch, write_batch
+from hub.store.audit import add_audit
 from hub.store.database import Connection, Duplicate
 from hub.store.markings import add_marking, find_markings
 from hub.store.pushes import Push, add_outcomes, add_push, advance_push, find_push, list_outcomes
@@ -41,6 +42,7 @@ T = TypeVar("T")
 
 _MARKING_ID = re.compile(rb"marking-definition--[0-9a-f-]{36}")
 _AT_A_TIME = 32  # objects that are checked before others get the event loop: about 2 ms
+_AHEAD_US = 5 * 60 * 1_000_000  # a producer's clock may be so much ahead without a word about it
 _TRIES_MAX = 5  # of a stretch that met the same new object in another collection
 LEASE_US = 30_000_000  # how long a node may work on a stretch before another takes the push over
 
@@ -80,9 +82,9 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     members = frozenset(directory.members)
     size = hub.config.push_chunk_objects
     for start in range(0, len(checked), size):
-        finished = kept if start + size >= len(checked) else None
+        last = start + size >= len(checked)
         stretch = checked[start : start + size]
-        outcomes = await _again(hub, _append_inline, held.row, stretch, members, hub.now_us(), outcomes, finished)
+        outcomes = await _again(hub, _append_inline, kept, stretch, members, hub.now_us(), outcomes, last=last)
     return _status(replace(kept, done=kept.total, completed_us=now_us), outcomes)
 
 
@@ -212,7 +214,7 @@ def _check_one(door: _Door, raw: bytes) -> Checked:
             raise
         return Checked(None, _refused(raw, e.detail, door.now_us))
     label = door.label(label_of(resolution, door.producer, door.collection))
-    return Checked(Incoming(obj, label, door.producer.id), Outcome(obj.id, obj.version or ""), meaning)
+    return Checked(Incoming(obj, label, door.producer.id), Outcome(obj.id, obj.version or "", warning=_warning(door, obj)), meaning)
 
 
 def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
@@ -224,6 +226,12 @@ def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
         raise Invalid("the object names a sharing group that is not yours")
     if obj.type == "identity" and find_look_alike(obj.properties["name"], door.members.values(), but=door.producer.id):
         raise Invalid("name: it looks like that of another member; refer to that member's own identity, or ask the hub's administrators")
+
+
+def _warning(door: _Door, obj: StixObject) -> str | None:
+    if obj.version_us is None or obj.version_us <= door.now_us + _AHEAD_US:
+        return None
+    return f"modified: {obj.version} lies in the future: it stands as the latest version until then; is the clock right that wrote it?"
 
 
 def _refused(raw: bytes, reason: str, now_us: int) -> Outcome:
@@ -243,17 +251,18 @@ async def _again(hub: Hub, work: Callable[Concatenate[Connection, P], Coroutine[
 
 async def _append_inline(
     conn: Connection,
-    collection_row: int,
+    push: Push,
     checked: list[Checked],
     member_ids: frozenset[MemberId],
     now_us: int,
     before: list[Outcome],
-    finished: Push | None,
+    *,
+    last: bool,
 ) -> list[Outcome]:
-    outcomes = before + await _append(conn, collection_row, checked, member_ids, now_us)
-    if finished is not None:
-        await add_push(conn, replace(finished, done=finished.total, completed_us=now_us), leased_until_us=0)
-        await add_outcomes(conn, finished.id, 0, outcomes)
+    outcomes = before + await _append(conn, push, checked, member_ids, now_us)
+    if last:
+        await add_push(conn, replace(push, done=push.total, completed_us=now_us), leased_until_us=0)
+        await add_outcomes(conn, push.id, 0, outcomes)
     return outcomes
 
 
@@ -261,17 +270,15 @@ async def _append_stretch(conn: Connection, push: Push, checked: list[Checked], 
     done = push.done + len(checked)
     if not await advance_push(conn, push, done, now_us=now_us, until_us=now_us + LEASE_US):
         return await find_push(conn, push.id) or push
-    await add_outcomes(conn, push.id, push.done, await _append(conn, push.collection_row, checked, member_ids, now_us))
+    await add_outcomes(conn, push.id, push.done, await _append(conn, push, checked, member_ids, now_us))
     return replace(push, done=done, completed_us=now_us if done == push.total else None)
 
 
-async def _append(
-    conn: Connection, collection_row: int, checked: list[Checked], member_ids: frozenset[MemberId], now_us: int
-) -> list[Outcome]:
+async def _append(conn: Connection, push: Push, checked: list[Checked], member_ids: frozenset[MemberId], now_us: int) -> list[Outcome]:
     incoming = [c.incoming for c in checked if c.incoming is not None]
     if not incoming:
         return [c.outcome for c in checked]
-    batch = await load_batch(conn, collection_row, incoming, member_ids, now_us)
+    batch = await load_batch(conn, push.collection_row, incoming, member_ids, now_us)
     held = await find_markings(conn, [c.incoming.object.id for c in checked if c.incoming is not None and c.meaning is not None])
     outcomes: list[Outcome] = []
     for c in checked:
@@ -284,12 +291,24 @@ async def _append(
             outcomes.append(Outcome(obj.id, obj.version or format_timestamp(now_us), refusal))
             continue
         version, refused = batch.add(c.incoming)
-        outcomes.append(Outcome(obj.id, version, refused))
+        outcomes.append(replace(c.outcome, version=version, failure=refused))
         if meaning is not None and refused is None and obj.id not in held:
             held[obj.id] = meaning
             await add_marking(conn, obj.id, meaning, obj.digest)
     await write_batch(conn, batch)
+    for lowering in batch.lowered:
+        await _record_lowering(conn, push, lowering, now_us)
     return outcomes
+
+
+async def _record_lowering(conn: Connection, push: Push, lowering: Lowering, now_us: int) -> None:
+    detail = {
+        "collection": lowering.after.collection,
+        "member": push.member,
+        "version": format_timestamp(lowering.version_us),
+        "marking": describe_change(lowering.before, lowering.after),
+    }
+    await add_audit(conn, at_us=now_us, actor=push.credential, action="marking.lowered", target=lowering.stix_id, detail=detail)
 
 
 async def _may_still_write(hub: Hub, directory: Directory, push: Push, held: HeldCollection) -> bool:

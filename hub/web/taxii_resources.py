@@ -99,10 +99,7 @@ def status(found: Status) -> bytes:
 
 
 def _details(outcomes: Iterable[Outcome]) -> list[dict[str, str]]:
-    return [
-        {"id": o.id, "version": o.version} if o.failure is None else {"id": o.id, "version": o.version, "message": o.failure}
-        for o in outcomes
-    ]
+    return [_without_absent({"id": o.id, "version": o.version, "message": o.failure or o.warning}) for o in outcomes]
 
 
 def _collection(found: Collection, decision: CollectionDecision) -> dict[str, Any]:
