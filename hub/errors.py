@@ -1,18 +1,18 @@
 """The errors that the hub raises on purpose. This module knows no HTTP: `hub.web.errors` holds the one table code -> status.
 
-    HubError
-    ├── Invalid            the request or object is wrong: mend it and send it again
-    │   ├── NotUnderstood  it could not even be read (malformed JSON, a bad parameter)
-    │   ├── Unsupported    a media type, content encoding or specification version that the hub does not take
-    │   └── NotAcceptable  the answer cannot be given in a form that the client accepts
-    ├── Unauthenticated    no credential, or none that is good (any longer)
-    ├── Withheld           the caller may know of it, but may not do this to it
-    ├── NotFound           no such thing, or none that this caller may know of: one answer for both
-    ├── Conflict           it contradicts what the hub already holds
-    ├── TooLarge           over a named limit
-    ├── TooMany            over a rate limit: come back after `retry_after_s`
-    ├── Unavailable        the hub or its database cannot do it now: try again
-    └── ConfigError        a fault in settings found at start-up; never reaches a client
+HubError
+├── Invalid            the request or object is wrong: mend it and send it again
+│   ├── NotUnderstood  it could not even be read (malformed JSON, a bad parameter)
+│   ├── Unsupported    a media type, content encoding or specification version that the hub does not take
+│   └── NotAcceptable  the answer cannot be given in a form that the client accepts
+├── Unauthenticated    no credential, or none that is good (any longer)
+├── Withheld           the caller may know of it, but may not do this to it
+├── NotFound           no such thing, or none that this caller may know of: one answer for both
+├── Conflict           it contradicts what the hub already holds
+├── TooLarge           over a named limit
+├── TooMany            over a rate limit: come back after `retry_after_s`
+├── Unavailable        the hub or its database cannot do it now: try again
+└── ConfigError        a fault in settings found at start-up; never reaches a client
 """
 
 from typing import ClassVar

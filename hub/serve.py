@@ -118,7 +118,7 @@ async def serving(app: web.Application, sock: socket.socket) -> AsyncIterator[No
         assert runner.server is not None
         async with app[CONNECTIONS].accepting(sock, runner.server, tls):
             if tls is not None:
-                _reload_on_hangup(tls, app[CONFIG])
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, app[CONFIG], tls)
             yield
     finally:
         await runner.cleanup()
@@ -139,6 +139,7 @@ async def serve(config: Config, sock: socket.socket, *, on_ready: Callable[[], N
     loop.add_signal_handler(signal.SIGTERM, ending.set)
     if supervisor is None:
         loop.add_signal_handler(signal.SIGINT, ending.set)
+        loop.add_signal_handler(signal.SIGHUP, _reload, config, None)
     else:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # from the terminal; the supervisor gets it too, and says what to do
         loop.add_reader(supervisor, ending.set)
@@ -216,18 +217,17 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _reload_on_hangup(tls: ssl.SSLContext, config: Config) -> None:
-    """Read certificate and key again at SIGHUP; connections that are open keep the old ones."""
-
-    def reload() -> None:
-        try:
-            tls.load_cert_chain(str(config.tls_cert_file), str(config.tls_key_file))
-        except OSError as e:
-            log.error("the TLS certificate could not be read again; the old one stays", reason=str(e))  # noqa: TRY400
-        else:
-            log.info("the TLS certificate was read again")
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+def _reload(config: Config, tls: ssl.SSLContext | None) -> None:
+    """Read certificate and key again at SIGHUP; connections that are open keep the old ones. Settings are read at a start only."""
+    if tls is None:
+        log.info("there is no certificate to read again; settings take a restart")
+        return
+    try:
+        tls.load_cert_chain(str(config.tls_cert_file), str(config.tls_key_file))
+    except OSError as e:
+        log.error("the TLS certificate could not be read again; the old one stays", reason=str(e))  # noqa: TRY400
+    else:
+        log.info("the TLS certificate was read again")
 
 
 def main() -> None:

@@ -224,6 +224,8 @@ def _asked(ask: Callable[[], T]) -> T:
         except requests.RequestException as e:
             raise Unavailable(f"the server cannot be reached: {type(e).__name__}") from e
         except (TAXIIServiceException, AttributeError, TypeError, KeyError, ValueError) as e:
+            if "does not match the url" in str(e):
+                raise Invalid("taxii2-client cannot use a collection's alias: give the address that holds its id") from e
             # The client takes the shape of an answer for granted: what it trips over is not TAXII 2.1.
             raise Unavailable(f"the server's answer is not TAXII 2.1: {str(e)[:200]}") from e
     raise AssertionError("the last try returns or raises")

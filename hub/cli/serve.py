@@ -32,7 +32,7 @@ def serve_hub(
     port: Annotated[int | None, typer.Option(help="Port to listen on, instead of the setting listen_port.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that serve, instead of the setting workers.")] = None,
 ) -> None:
-    """Serve the hub until SIGTERM; SIGHUP replaces the workers without losing a connection."""
+    """Serve the hub until SIGTERM; SIGHUP replaces the workers of a hub on PostgreSQL without losing a connection."""
     given = {"HUB_CONFIG": config_file, "HUB_LISTEN_HOST": host, "HUB_LISTEN_PORT": port, "HUB_WORKERS": workers}
     # Workers read their settings for themselves, so what the command line says goes the same way as the rest.
     environ = {**os.environ, **{name: str(value) for name, value in given.items() if value is not None}}

@@ -3,8 +3,8 @@
 - The strictest colour of the Traffic Light Protocol counts, of the object and of any part of it. TLP 1 is read as TLP 2.0 (WHITE is CLEAR).
 - An object without a colour takes its collection's default. One with a marking definition that the hub does not know is unresolved, and is
   at least AMBER.
-- More than a colour is said by the hub's sharing extension, on the object or on a marking definition that it refers to. What several of
-  them say is put together so that it never widens: recipients must be named by all that name any.
+- More than a colour is said by the hub's sharing extension, on the object or on a marking definition that it refers to. Recipients
+  must be named by all that name any, so that naming more markings never widens; sectors add up, as the source names each of them.
 - Statements, IEP, PAP and other markings are known once their marking definition is, and say nothing about the colour unless they name one.
 """
 

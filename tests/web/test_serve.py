@@ -167,6 +167,14 @@ async def test_a_certificate_is_read_anew_at_a_hangup(sqlite_url: str, tmp_path:
         assert (await trusted(old), await trusted(new)) == (False, True)
 
 
+async def test_a_hangup_leaves_a_single_process_as_it_is(sqlite_url: str, tmp_path: Path):
+    await prepare(sqlite_url)
+    async with serve_process(sqlite_url, tmp_path) as hub:
+        hub.tell(signal.SIGHUP)
+        await until_logged("there is no certificate to read again", hub)
+        assert (await ask(hub, "/readyz"))[0] == 200
+
+
 # --- several processes
 
 
