@@ -171,7 +171,7 @@ async def test_a_hangup_leaves_a_single_process_as_it_is(sqlite_url: str, tmp_pa
     await prepare(sqlite_url)
     async with serve_process(sqlite_url, tmp_path) as hub:
         hub.tell(signal.SIGHUP)
-        await until_logged("there is no certificate to read again", hub)
+        await until_logged("there is no certificate to read again; settings take a restart", hub)
         assert (await ask(hub, "/readyz"))[0] == 200
 
 
