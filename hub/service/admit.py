@@ -95,7 +95,7 @@ async def get_status(hub: Hub, directory: Directory, principal: Principal, root:
         NotFound: there is none, it was forgotten, or it is another member's.
     """
     get_root(directory, root)
-    async with hub.db.read() as conn:
+    async with hub.db.snapshot() as conn:  # a stretch may be appended in between: counts and outcomes are of one moment
         push = await find_push(conn, status_id)
         if push is None or push.api_root != root or principal.member is None or push.member != principal.member.id:
             raise NotFound("no such status")
