@@ -29,6 +29,7 @@ from hub.domain.stix import Limits, StixObject, describe, read_envelope, read_ob
 from hub.domain.taxii import Collection, Outcome, Status
 from hub.domain.timestamp import format_timestamp
 from hub.errors import Invalid, NotFound, NotUnderstood, Withheld
+from hub.service.administer import is_suspended
 from hub.service.context import Hub
 from hub.service.retrieve import get_collection, get_root
 from hub.store.append import load_batch, write_batch
@@ -92,12 +93,13 @@ async def get_status(hub: Hub, directory: Directory, principal: Principal, root:
     """Return the status of a push of the caller's member (TAXII 2.1 §4.3).
 
     Raises:
-        NotFound: there is none, it was forgotten, or it is another member's.
+        NotFound: there is none, it was forgotten, it is another member's, or the caller's member is suspended.
     """
     get_root(directory, root)
     async with hub.db.snapshot() as conn:  # a stretch may be appended in between: counts and outcomes are of one moment
         push = await find_push(conn, status_id)
-        if push is None or push.api_root != root or principal.member is None or push.member != principal.member.id:
+        own = push is not None and principal.member is not None and push.member == principal.member.id and not is_suspended(principal)
+        if push is None or push.api_root != root or not own:
             raise NotFound("no such status")
         return _status(push, await list_outcomes(conn, push.id))
 
