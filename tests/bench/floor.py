@@ -21,7 +21,7 @@ import uvloop
 from aiohttp import web
 
 from hub.domain.stix_schema import check_shape
-from hub.store.database import connect_sqlite
+from hub.store.sqlite import connect_sqlite
 
 _PAGE = """
     SELECT entry.date_us, version.body FROM entry JOIN version ON version.row = entry.version_row
