@@ -50,16 +50,19 @@ def configure_logs(level: str, stream: TextIO) -> None:
     logging.captureWarnings(capture=True)
 
 
-def access_log(level: str, stream: TextIO) -> Callable[[EventDict], None] | None:
-    """Return what writes one line a request: the same lines, without what only other lines need. None where the level leaves them out."""
+def access_log(level: str) -> Callable[[EventDict], None] | None:
+    """Return what writes one line a request to the stream of `configure_logs`: the same lines, without what only other lines need.
+
+    None where the level leaves these lines out.
+    """
     if logging.getLevelNamesMapping()[level.upper()] > logging.INFO:
         return None
+    logger = structlog.get_config()["logger_factory"]()
 
     def write(event: EventDict) -> None:
         event["level"] = "info"
         event["time"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        stream.write(_render(None, "", event) + "\n")
-        stream.flush()
+        logger.msg(_render(logger, "info", event))
 
     return write
 

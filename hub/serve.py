@@ -94,7 +94,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
     return web.AppRunner(
         app,
         access_log_class=AccessLog,
-        access_log=Recorder(access_log(app[CONFIG].log_level, sys.stderr), app[METRICS], app[CONNECTIONS].request_ended),
+        access_log=Recorder(access_log(app[CONFIG].log_level), app[METRICS], app[CONNECTIONS].request_ended),
         keepalive_timeout=config.keepalive_s,
         max_line_size=config.request_line_bytes_max,
         max_field_size=config.request_line_bytes_max,
