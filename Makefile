@@ -31,8 +31,8 @@ format: $(DEV_STAMP) ## put the code into its format and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(DEV_STAMP) ## measure the hub against peers and floors, in minutes (ONLY=poll,push N=100000)
-	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(N),--entries $(N)) $(ARGS)
+bench: $(DEV_STAMP) ## measure the hub against peers and floors, in minutes (ONLY=poll,push ENGINE=sqlite N=100000)
+	$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(N),--entries $(N)) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
 requirements: $(DEV_STAMP) ## pin the requirements anew, keeping the versions that still fit (ARGS=--upgrade for newer ones)
 	$(PIN) --group build --output-file requirements-build.txt

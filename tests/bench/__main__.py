@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import uvloop
 
 from tests.bench import poll, push, scale, stall, validation
-from tests.bench.databases import Unmeasured
+from tests.bench.databases import ENGINES, Unmeasured
 from tests.bench.report import Finding, show, table
 from tests.bench.settings import Settings
 
@@ -21,16 +21,20 @@ BENCHES: dict[str, Callable[[Settings], AsyncIterator[Finding]]] = {
 
 
 def main() -> None:
+    defaults = Settings()
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", default="", help=f"names joined by commas: {', '.join(BENCHES)}")
+    parser.add_argument("--engine", choices=ENGINES, help="measure on one engine only")
     parser.add_argument("--entries", type=int, help="stored before measuring; for `scale` the larger of the two sizes")
-    parser.add_argument("--rounds", type=int, default=Settings.rounds, help="times that each pair is measured")
-    parser.add_argument("--seconds", type=float, default=Settings.seconds, help="of polls in a turn")
+    parser.add_argument("--rounds", type=int, default=defaults.rounds, help="times that each pair is measured")
+    parser.add_argument("--seconds", type=float, default=defaults.seconds, help="of polls in a turn")
     given = parser.parse_args()
     names = given.only.split(",") if given.only else list(BENCHES)
     if unknown := set(names) - BENCHES.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
-    findings = uvloop.run(_measure(names, Settings(given.entries, given.rounds, given.seconds)))
+    engines = (given.engine,) if given.engine else ENGINES
+    settings = Settings(engines, given.entries, given.rounds, given.seconds)
+    findings = uvloop.run(_measure(names, settings))
     print(f"\n{table(findings)}")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from hub.domain.timestamp import format_timestamp
 from tests.bench import load, peer
 from tests.bench.community import OBJECTS_PATH
-from tests.bench.databases import ENGINES, Unmeasured, databases
+from tests.bench.databases import Unmeasured, databases
 from tests.bench.load import Load
 from tests.bench.processes import Server, floor_server, hub_server
 from tests.bench.report import Finding, Target
@@ -35,7 +35,7 @@ class Servers:
 
 
 async def measure(settings: Settings) -> AsyncIterator[Finding]:
-    for engine in ENGINES:
+    for engine in settings.engines:
         with databases(engine) as made:
             seeded = await seed(made.create("poll"), settings.entries or ENTRIES)
             await made.settle(seeded.url)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from tests.bench import load
 from tests.bench.community import OBJECTS_PATH
 from tests.bench.content import envelope, indicator
-from tests.bench.databases import ENGINES, databases
+from tests.bench.databases import databases
 from tests.bench.load import Load
 from tests.bench.processes import Server, floor_server, hub_server
 from tests.bench.report import Finding, Target
@@ -24,7 +24,7 @@ _FIRST_NEW = 1 << 32  # indicators from this number on are pushed, never seeded
 
 async def measure(settings: Settings) -> AsyncIterator[Finding]:
     numbers = itertools.count(_FIRST_NEW)
-    for engine in ENGINES:
+    for engine in settings.engines:
         with databases(engine) as made:
             seeded = await seed(made.create("hub"), settings.entries or ENTRIES)
             beside = await seed(made.create("floor"), 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.bench import load
 from tests.bench.community import RARE_ONE_IN
-from tests.bench.databases import ENGINES, Databases, Unmeasured, databases
+from tests.bench.databases import Databases, Unmeasured, databases
 from tests.bench.invariants import check_feed
 from tests.bench.load import Load
 from tests.bench.poll import hub_requests
@@ -56,7 +56,7 @@ async def measure(settings: Settings) -> AsyncIterator[Finding]:
     if entries < LIMIT * RARE_ONE_IN:
         raise Unmeasured(f"a full page of who sees 1 in {RARE_ONE_IN:,} needs {LIMIT * RARE_ONE_IN:,} entries")
     numbers = itertools.count(_FIRST_NEW)
-    for engine in ENGINES:
+    for engine in settings.engines:
         with databases(engine) as made:
             small_feed, large_feed = [await _feed(made, stored) for stored in (SMALL, entries)]
             async with hub_server(small_feed.url) as small_hub, hub_server(large_feed.url) as large_hub:

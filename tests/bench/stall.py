@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from tests.bench import load
 from tests.bench.community import OBJECTS_PATH
 from tests.bench.content import envelope, indicator
-from tests.bench.databases import ENGINES, databases
+from tests.bench.databases import databases
 from tests.bench.load import Load
 from tests.bench.poll import hub_requests
 from tests.bench.processes import Server, hub_server
@@ -31,7 +31,7 @@ _FIRST_NEW = 1 << 33
 
 async def measure(settings: Settings) -> AsyncIterator[Finding]:
     numbers = itertools.count(_FIRST_NEW)
-    for engine in ENGINES:
+    for engine in settings.engines:
         with databases(engine) as made:
             seeded = await seed(made.create("hub"), settings.entries or ENTRIES)
             async with hub_server(seeded.url) as hub:
