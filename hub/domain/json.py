@@ -27,6 +27,7 @@ _BOM = b"\xef\xbb\xbf"
 _INTEGER_CHARS_MAX = len(str(-INTEGER_MAX))
 _OPENING, _CLOSING, _QUOTE = b"[{", b"]}", b'"'
 _NOT_STRUCTURE = bytes(set(range(256)) - set(_OPENING + _CLOSING + _QUOTE))
+_NOT_COUNTED = bytes(set(range(256)) - set(b",[{" + _QUOTE))
 _ESCAPES_TO_CHECK = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
@@ -120,6 +121,19 @@ def check_depth(raw: bytes, *, depth_max: int) -> None:
         deepest = max(deepest, depth)
     if deepest > depth_max:
         raise NotUnderstood(f"JSON is nested more than {depth_max} levels deep")
+
+
+def check_count(raw: bytes, *, values_max: int) -> None:
+    """Refuse a document of more than about `values_max` values, without parsing it: tiny ones cost far more than their bytes.
+
+    Raises:
+        Invalid: it is.
+    """
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") <= values_max:
+        return  # those in strings counted too
+    skeleton = raw.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NOT_COUNTED)
+    if sum(len(part) for part in skeleton.split(_QUOTE)[::2]) > values_max:
+        raise Invalid(f"the object holds more than {values_max} values")
 
 
 def strings_of(value: Any) -> Iterator[str]:

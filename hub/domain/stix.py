@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from hub.domain.json import check_depth, excerpt, read_document, read_items, read_members
+from hub.domain.json import check_count, check_depth, excerpt, read_document, read_items, read_members
 from hub.domain.stix_limits import Limits
 from hub.domain.stix_rules import check_rules
 from hub.domain.stix_schema import check_shape
@@ -62,7 +62,7 @@ def read_envelope(body: bytes, *, limits: Limits) -> list[bytes]:
     The objects' syntax is checked, the rest of them is for `read_object`. Ten megabytes take about 30 ms.
 
     Raises:
-        NotUnderstood: not JSON, nested too deeply, or a name occurs twice in the envelope.
+        NotUnderstood: not JSON, a name occurs twice in the envelope, or what stands beside the objects is nested too deeply.
         Invalid: JSON, but no envelope: `objects` is absent, empty or not a list of objects.
         TooLarge: more objects, or more beside the objects, than the limits allow.
     """
@@ -84,7 +84,6 @@ def read_envelope(body: bytes, *, limits: Limits) -> list[bytes]:
     for index, raw in enumerate(objects):
         if not raw.startswith(b"{"):
             raise Invalid(f"objects of an envelope must hold JSON objects only; item {index} is none")
-        check_depth(raw, depth_max=limits.depth_max - 2)
     return objects
 
 
@@ -93,11 +92,12 @@ def read_object(raw: bytes, *, limits: Limits) -> StixObject:
 
     Raises:
         NotUnderstood: not JSON, nested too deeply, or a name occurs twice.
-        Invalid: not a STIX 2.1 object; the detail is a sentence that its author can act on.
+        Invalid: over a limit, or not a STIX 2.1 object; the detail is a sentence that its author can act on.
     """
     if len(raw) > limits.object_bytes_max:
         raise Invalid(f"the object has {len(raw)} bytes; the hub takes {limits.object_bytes_max}")
-    properties, canonical = read_document(raw, depth_max=limits.depth_max)
+    check_count(raw, values_max=limits.values_max)
+    properties, canonical = read_document(raw, depth_max=limits.object_depth_max)
     _check_head(properties)
     check_shape(properties)
     check_rules(properties, limits=limits)

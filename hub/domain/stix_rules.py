@@ -185,7 +185,7 @@ def _check_words(properties: Mapping[str, Any]) -> None:
     if "lang" in properties and not is_language(properties["lang"]):
         raise Invalid(f"lang must be an RFC 5646 language tag, not {excerpt(properties['lang'])}")
     if kind == "software":
-        for language in properties.get("languages", ()):
+        for language in dict.fromkeys(properties.get("languages", ())):
             if not is_language(language):
                 raise Invalid(f"languages must hold RFC 5646 language tags or ISO 639-2 codes, not {excerpt(language)}")
     for name in {"directory": ("path_enc",), "file": ("name_enc",)}.get(kind, ()):

@@ -22,6 +22,9 @@ from hub.errors import ConfigError, Invalid
 _Kind = jsonschema_rs.ValidationErrorKind
 
 _ERRORS_CONSIDERED = 20
+_VALUES_MAX = 2_000  # of an object that is looked at whole for errors: one may take 20 µs
+_PROPERTIES_MAX = 100  # no type of the standard has half as many
+_ITEMS_SHOWN, _MEMBERS_SHOWN = 5, 20  # of each list and object inside one that has more
 _ALTERNATIVES_SHOWN = 3
 _OPTIONS_SHOWN = 8
 
@@ -57,8 +60,10 @@ def check_shape(properties: Mapping[str, Any]) -> None:
     """
     validator = validator_of(_schema_name(properties))
     if not validator.is_valid(properties):
-        errors = list(islice(validator.iter_errors(properties), _ERRORS_CONSIDERED))
-        raise Invalid(_reason(_first_to_mend(errors)))
+        errors = _errors(validator, properties)
+        raise Invalid(
+            _reason(_first_to_mend(errors)) if errors else "the object does not fit the schema of its type; it is too large to say where"
+        )
 
 
 @cache
@@ -71,6 +76,40 @@ def validator_of(name: str) -> jsonschema_rs.Draft202012Validator:
         email_options=jsonschema_rs.EmailOptions(allow_display_text=False),
         offline=True,
     )
+
+
+def _errors(validator: jsonschema_rs.Draft202012Validator, properties: Mapping[str, Any]) -> list[jsonschema_rs.ValidationError]:
+    """Return errors to choose the most telling one from; none where they lie beyond what is looked at of a very large object.
+
+    The library collects all errors before it gives the first: of a million values that would hold up everybody for a minute.
+    """
+    if not _has_many_values(properties):
+        shown: Mapping[str, Any] = properties
+    elif len(properties) <= _PROPERTIES_MAX:
+        shown = {name: _beginning(value) for name, value in properties.items()}
+    else:
+        return []
+    return list(islice(validator.iter_errors(shown), _ERRORS_CONSIDERED))
+
+
+def _has_many_values(properties: Mapping[str, Any]) -> bool:
+    waiting: list[Any] = [properties]
+    count = 0
+    while waiting and count <= _VALUES_MAX:
+        item = waiting.pop()
+        if isinstance(item, list | dict):
+            count += len(item)
+            waiting += (item.values() if isinstance(item, dict) else item) if count <= _VALUES_MAX else ()
+    return count > _VALUES_MAX
+
+
+def _beginning(value: Any) -> Any:
+    """Return a JSON value of which every list and object holds its first few members only."""
+    if isinstance(value, list):
+        return [_beginning(item) for item in value[:_ITEMS_SHOWN]]
+    if isinstance(value, dict):
+        return {name: _beginning(item) for name, item in islice(value.items(), _MEMBERS_SHOWN)}
+    return value
 
 
 def _schema_name(properties: Mapping[str, Any]) -> str:

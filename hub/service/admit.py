@@ -12,8 +12,9 @@ The steps, in their order (a refusal is that object's failure in the status reso
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hub.domain.appending import Incoming, Lowering
@@ -42,7 +43,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _MARKING_ID = re.compile(rb"marking-definition--[0-9a-f-]{36}")
-_AT_A_TIME = 32  # objects that are checked before others get the event loop: about 2 ms
+_TURN_S = 0.002  # after so long on its objects a push lets others have the event loop
 _AHEAD_US = 5 * 60 * 1_000_000  # a producer's clock may be so much ahead without a word about it
 _TRIES_MAX = 5  # of a stretch that met the same new object in another collection
 LEASE_US = 30_000_000  # how long a node may work on a stretch before another takes the push over
@@ -76,7 +77,7 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
         await hub.db.write(add_push, replace(kept, body=body), leased_until_us=0)
         hub.pushes_waiting.set()
         return Status(kept.id, now_us, complete=False, total=kept.total)
-    door = await _door(hub, directory, principal.member, held, raws, _meanings_brought(raws, limits_of(hub)))
+    door = await _door(hub, directory, principal.member, held, raws, await _meanings_brought(raws, limits_of(hub)))
     # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
     checked = await _check(replace(door, acknowledged=False), raws)
     outcomes: list[Outcome] = []
@@ -108,7 +109,7 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
     """Do what is left of a push that was kept for later, stretch by stretch, unless `stop` is set in between."""
     assert push.body is not None, "the envelope is kept while work is left"
     raws = read_envelope(push.body, limits=limits_of(hub))
-    brought = _meanings_brought(raws, limits_of(hub))
+    brought = await _meanings_brought(raws, limits_of(hub))
     while push.done < push.total and not stop.is_set():
         directory = await hub.directory()
         stretch = raws[push.done : push.done + hub.config.push_chunk_objects]
@@ -178,10 +179,10 @@ async def _door(
     )  # fmt: skip
 
 
-def _meanings_brought(raws: Sequence[bytes], limits: Limits) -> dict[str, MarkingMeaning]:
+async def _meanings_brought(raws: Sequence[bytes], limits: Limits) -> dict[str, MarkingMeaning]:
     """Return what the marking definitions of an envelope mean: other objects of it may refer to them from any place."""
     brought: dict[str, MarkingMeaning] = {}
-    for raw in raws:
+    async for raw in _in_turns(raws):
         if b'"marking-definition"' in raw:
             try:
                 obj = read_object(raw, limits=limits)
@@ -193,13 +194,18 @@ def _meanings_brought(raws: Sequence[bytes], limits: Limits) -> dict[str, Markin
 
 
 async def _check(door: _Door, raws: Sequence[bytes]) -> list[Checked]:
-    """Do for each object what needs no database, letting others have the event loop in between."""
-    checked: list[Checked] = []
-    for start in range(0, len(raws), _AT_A_TIME):
-        if start:
+    """Do for each object what needs no database."""
+    return [_check_one(door, raw) async for raw in _in_turns(raws)]
+
+
+async def _in_turns(raws: Sequence[bytes]) -> AsyncIterator[bytes]:
+    """Yield objects to work on, and give up the event loop whenever that has taken long: few hostile ones cost as much as many others."""
+    until = perf_counter() + _TURN_S
+    for raw in raws:
+        yield raw
+        if perf_counter() > until:
             await asyncio.sleep(0)
-        checked += [_check_one(door, raw) for raw in raws[start : start + _AT_A_TIME]]
-    return checked
+            until = perf_counter() + _TURN_S
 
 
 def _check_one(door: _Door, raw: bytes) -> Checked:

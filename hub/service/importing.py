@@ -12,7 +12,6 @@ from hub.service.admit import limits_of, push
 from hub.service.context import Hub
 
 CHUNK_OBJECTS_MAX = 500
-_ENVELOPE_LEVELS = 2  # of nesting that an envelope puts around an object
 
 
 async def import_objects(hub: Hub, principal: Principal, root: str, name: str, raws: Sequence[bytes]) -> list[Outcome]:
@@ -45,7 +44,7 @@ def _unfit(hub: Hub, raw: bytes) -> str | None:
     """Return why an object cannot stand in an envelope."""
     try:
         read_members(raw)
-        check_depth(raw, depth_max=limits_of(hub).depth_max - _ENVELOPE_LEVELS)
+        check_depth(raw, depth_max=limits_of(hub).object_depth_max)
     except Invalid as e:
         return e.detail
     return None

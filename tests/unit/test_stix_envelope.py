@@ -50,14 +50,23 @@ class TestEnvelope:
             read_envelope(body, limits=LIMITS)
         assert not isinstance(refused.value, NotUnderstood)
 
-    @pytest.mark.parametrize("shape", ['{{"objects":[{{"a":{}}}]}}', '{{"objects":[{{}}],"x_deep":[[{}]]}}'])
-    def test_it_nests_to_the_limit_and_not_beyond(self, shape: str):
+    def test_what_stands_beside_the_objects_nests_to_the_limit_and_not_beyond(self):
         def nested(depth: int) -> bytes:
-            return shape.format("[" * depth + "]" * depth).encode()
+            return b'{"objects":[{}],"x_deep":%b}' % (b"[" * depth + b"]" * depth)
 
-        assert read_envelope(nested(LIMITS.depth_max - 3), limits=LIMITS)
+        assert read_envelope(nested(LIMITS.depth_max - 1), limits=LIMITS)
         with pytest.raises(NotUnderstood):
-            read_envelope(nested(LIMITS.depth_max - 2), limits=LIMITS)
+            read_envelope(nested(LIMITS.depth_max), limits=LIMITS)
+
+    def test_its_objects_nest_to_the_limit_of_the_whole_and_not_beyond(self):
+        def nested(depth: int) -> bytes:
+            return IDENTITY[:-1] + b', "x_deep": %b}' % (b"[" * depth + b"]" * depth)
+
+        (within,) = read_envelope(b'{"objects":[%b]}' % nested(LIMITS.depth_max - 3), limits=LIMITS)
+        assert read_object(within, limits=LIMITS)
+        (beyond,) = read_envelope(b'{"objects":[%b]}' % nested(LIMITS.depth_max - 2), limits=LIMITS)
+        with pytest.raises(NotUnderstood):
+            read_object(beyond, limits=LIMITS)
 
     def test_it_holds_objects_to_the_limit_and_not_beyond(self):
         few = replace(LIMITS, objects_max=3)
