@@ -4,6 +4,7 @@ Nothing that a client sends can break a line or colour a terminal, since JSON es
 logged: whoever writes a log line sees to that by naming the fields.
 """
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -62,7 +63,9 @@ def access_log(level: str) -> Callable[[EventDict], None] | None:
     def write(event: EventDict) -> None:
         event["level"] = "info"
         event["time"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        logger.msg(_render(logger, "info", event))
+        # Whoever reads the log may be gone, or its disk full: that is no reason to fail an answer.
+        with contextlib.suppress(OSError, ValueError):
+            logger.msg(_render(logger, "info", event))
 
     return write
 
