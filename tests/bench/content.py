@@ -5,13 +5,15 @@ They are written in canonical JSON (RFC 8785), so that an object's digest is the
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from hub.domain.stix import StixObject, microseconds
 
 OBJECT_BYTES = 1_000
 CREATED = "2026-01-15T08:00:00.000Z"
-CREATED_US = microseconds(CREATED)
 
+_BEGAN = datetime.fromisoformat(CREATED)
+_SPREAD_S = 200 * 86_400
 _WORDS = b"seen beaconing to a controller from a site network; block, and look for the service it leaves behind. "
 
 
@@ -21,30 +23,38 @@ def indicator_id(n: int) -> str:
     return f"indicator--{h[:8]}-{h[8:12]}-4{h[13:16]}-a{h[17:20]}-{h[20:]}"
 
 
+def created(n: int) -> str:
+    """Return when indicator `n` was created: no two of a feed at the same moment."""
+    return f"{(_BEGAN + timedelta(seconds=n % _SPREAD_S)).isoformat(timespec='milliseconds')[:23]}Z"
+
+
 def indicator(n: int, markings: Sequence[str] = ()) -> bytes:
     """Return indicator `n` as bytes, with these `object_marking_refs`."""
     refs = ",".join(f'"{ref}"' for ref in markings)
+    time = created(n)
     marked = f'"object_marking_refs":[{refs}],' if refs else ""
     after = (
-        f'","id":"{indicator_id(n)}","indicator_types":["malicious-activity"],"modified":"{CREATED}","name":"Controller {n}",'
+        f'","id":"{indicator_id(n)}","indicator_types":["malicious-activity"],"modified":"{time}","name":"Controller {n}",'
         f'{marked}"pattern":"{_pattern(n)}","pattern_type":"stix",'
-        f'"spec_version":"2.1","type":"indicator","valid_from":"{CREATED}"}}'
+        f'"spec_version":"2.1","type":"indicator","valid_from":"{time}"}}'
     ).encode()
-    before = f'{{"confidence":80,"created":"{CREATED}","description":"'.encode()
+    before = f'{{"confidence":80,"created":"{time}","description":"'.encode()
     room = OBJECT_BYTES - len(before) - len(after)
     return before + (_WORDS * (room // len(_WORDS) + 1))[:room] + after
 
 
 def as_read(n: int, body: bytes, markings: tuple[str, ...]) -> StixObject:
     """Return what `hub.domain.stix.read_object` makes of indicator `n`, without reading it: the properties are left out."""
+    time = created(n)
+    time_us = microseconds(time)
     return StixObject(
         id=indicator_id(n),
         type="indicator",
-        created=CREATED,
-        modified=CREATED,
-        version=CREATED,
-        version_us=CREATED_US,
-        created_us=CREATED_US,
+        created=time,
+        modified=time,
+        version=time,
+        version_us=time_us,
+        created_us=time_us,
         created_by_ref=None,
         revoked=False,
         marking_refs=markings,
