@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any, cast
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from hub.config import Config
 
@@ -51,7 +52,7 @@ class Connections:
             # aiohttp calls this when it has read a request's headers.
             if (watched := self._watched.get(protocol)) is not None:
                 watched.request_began()
-            return make_request(message, payload, protocol, writer, task)
+            return make_request(_without_unknown_expectation(message), payload, protocol, writer, task)
 
         server.request_factory = make_noticed_request
         self._opening = partial(self._open, server=server, tls=tls)
@@ -233,6 +234,16 @@ class _Watched(asyncio.Protocol):
                 self._stalled = (now, still_waiting)  # slow, but it takes
             elif now - since > stall_s:
                 self.transport.abort()
+
+
+def _without_unknown_expectation(message: Any) -> Any:
+    """Ignore an expectation that HTTP does not know (RFC 9110 §10.1.1): aiohttp would answer it itself, before anything here is asked."""
+    expected = message.headers.get(hdrs.EXPECT)
+    if expected is None or expected.lower() == "100-continue":
+        return message
+    headers = CIMultiDict(message.headers)
+    headers.popall(hdrs.EXPECT)
+    return message._replace(headers=CIMultiDictProxy(headers))
 
 
 CONNECTIONS = web.AppKey("connections", Connections)
