@@ -5,6 +5,8 @@
   at least AMBER.
 - More than a colour is said by the hub's sharing extension, on the object or on a marking definition that it refers to. Recipients
   must be named by all that name any, so that naming more markings never widens; sectors add up, as the source names each of them.
+- A marking definition means what the member says who pushes the object. What others say it means never widens: where they alone have said
+  something, it stays unresolved, and is no wider than the strictest of them. So nobody can define what another's markings mean.
 - Statements, IEP, PAP and other markings are known once their marking definition is, and say nothing about the colour unless they name one.
 """
 
@@ -22,7 +24,17 @@ from hub.domain.stix import StixObject
 from hub.domain.stix_tlp import TLP2_EXTENSION, TLP2_IDS, TLP_DEFINITIONS, TLP_OF, colour_named
 from hub.errors import Invalid
 
-__all__ = ["SHARING_EXTENSION", "TLP2_IDS", "TLP_DEFINITIONS", "TLP_OF", "MarkingMeaning", "Resolution", "meaning_of", "resolve"]
+__all__ = [
+    "SHARING_EXTENSION",
+    "TLP2_IDS",
+    "TLP_DEFINITIONS",
+    "TLP_OF",
+    "MarkingMeaning",
+    "Resolution",
+    "meaning_of",
+    "resolve",
+    "strictest_colour",
+]
 
 SHARING_EXTENSION = "extension-definition--b1f1a0c2-6d0e-4c5b-9f57-2f1d7c3e8a41"
 
@@ -31,6 +43,7 @@ _IDENTITY = re.compile(r"identity--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TOPIC = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _TOPIC_CHARS_MAX = 64
 _RECIPIENTS_MAX = 1_000
+_NOTHING: Mapping[str, Tlp] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +93,16 @@ class Resolution:
     unresolved: bool
 
 
-def resolve(obj: StixObject, *, known: Mapping[str, MarkingMeaning], groups: Collection[str], default: Tlp) -> Resolution:
+def resolve(
+    obj: StixObject, *, known: Mapping[str, MarkingMeaning], groups: Collection[str], default: Tlp, at_least: Mapping[str, Tlp] = _NOTHING
+) -> Resolution:
     """Return what the markings of an object say about who may see it.
 
     Args:
-        known: the marking definitions that the hub holds, by id; the nine of TLP need not be among them.
+        known: the marking definitions of the object's producer, by id; the nine of TLP need not be among them.
         groups: the ids of the sharing groups.
         default: the colour of content that names none.
+        at_least: the colours of marking definitions that only others have explained, as `strictest_colour` gives them.
     Raises:
         Invalid: the object's own sharing extension says something that the hub does not understand.
     """
@@ -96,7 +112,9 @@ def resolve(obj: StixObject, *, known: Mapping[str, MarkingMeaning], groups: Col
     own = _shared_by(obj.properties)
     said = [own, *(known[ref] for ref in obj.marking_refs if ref in known and ref not in TLP_OF)]
     colours = [TLP_OF[ref] for ref in refs if ref in TLP_OF] + [meaning.tlp for meaning in said if meaning.tlp is not None]
-    tlp = _strictest([*colours, default, Tlp.AMBER] if unresolved else colours or [default])
+    if unresolved:
+        colours += [default, Tlp.AMBER, *(at_least[ref] for ref in refs if ref in at_least and ref not in known)]
+    tlp = _strictest(colours or [default])
     recipients = _named_by_all(said)
     if recipients is not None and not recipients:
         tlp = Tlp.RED  # no recipient is named by all: it is for nobody, and an empty set would be for everybody
@@ -111,6 +129,11 @@ def resolve(obj: StixObject, *, known: Mapping[str, MarkingMeaning], groups: Col
         severity=Severity.IMMINENT if imminent else Severity.ROUTINE,
         unresolved=unresolved,
     )
+
+
+def strictest_colour(meanings: Iterable[MarkingMeaning]) -> Tlp:
+    """Return the colour that several explanations of one marking come to; one that names recipients is for nobody else."""
+    return _strictest(Tlp.RED if meaning.recipients is not None else meaning.tlp or Tlp.CLEAR for meaning in meanings)
 
 
 def meaning_of(obj: StixObject) -> MarkingMeaning:

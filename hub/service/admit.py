@@ -20,10 +20,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from hub.domain.appending import Incoming, Lowering
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.ids import GroupId, MemberId, StatusId, new_uuid
-from hub.domain.label import Label
+from hub.domain.label import Label, Tlp
 from hub.domain.labelling import describe_change, label_of
 from hub.domain.lookalike import find_look_alike
-from hub.domain.marking import SHARING_EXTENSION, TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve
+from hub.domain.marking import SHARING_EXTENSION, TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve, strictest_colour
 from hub.domain.member import Member, Principal, SharingGroup
 from hub.domain.policy import PolicyBundle
 from hub.domain.stix import Limits, StixObject, describe, read_envelope, read_object
@@ -137,7 +137,8 @@ class _Door:
     collection: Collection
     members: Mapping[MemberId, Member]
     groups: Mapping[GroupId, SharingGroup]
-    known: Mapping[str, MarkingMeaning]
+    known: Mapping[str, MarkingMeaning]  # as the producer explains its markings
+    at_least: Mapping[str, Tlp]  # of markings that only others have explained
     limits: Limits
     now_us: int
     latest_us: int  # an object may not be modified later
@@ -150,7 +151,8 @@ class _Door:
         alike = SHARING_EXTENSION not in obj.properties.get("extensions", ())
         resolution = self.resolutions.get(obj.marking_refs) if alike else None
         if resolution is None:
-            resolution = resolve(obj, known=self.known, groups=self.groups.keys(), default=self.collection.default_tlp)
+            default = self.collection.default_tlp
+            resolution = resolve(obj, known=self.known, groups=self.groups.keys(), default=default, at_least=self.at_least)
             if alike:
                 self.resolutions[obj.marking_refs] = resolution
         return resolution
@@ -170,11 +172,12 @@ async def _door(
     named = {match.decode() for raw in raws for match in _MARKING_ID.findall(raw)}
     async with hub.db.read() as conn:
         kept = await find_markings(conn, sorted(named))
-    known = {**brought, **{id: MarkingMeaning.from_json(meaning) for id, meaning in kept.items()}}
+    known = {**brought, **{id: MarkingMeaning.from_json(said[producer.id]) for id, said in kept.items() if producer.id in said}}
+    at_least = {id: strictest_colour(map(MarkingMeaning.from_json, said.values())) for id, said in kept.items() if id not in known}
     now_us = hub.now_us()
     bundle = await hub.policies(directory)
     return _Door(
-        bundle, producer, held.collection, directory.members, directory.groups, known, limits_of(hub),
+        bundle, producer, held.collection, directory.members, directory.groups, known, at_least, limits_of(hub),
         now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {},
     )  # fmt: skip
 
@@ -287,7 +290,8 @@ async def _append(conn: Connection, push: Push, checked: list[Checked], member_i
     if not incoming:
         return [c.outcome for c in checked]
     batch = await load_batch(conn, push.collection_row, incoming, member_ids, now_us)
-    held = await find_markings(conn, [c.incoming.object.id for c in checked if c.incoming is not None and c.meaning is not None])
+    defined = [c.incoming.object.id for c in checked if c.incoming is not None and c.meaning is not None]
+    held = {id: said[push.member] for id, said in (await find_markings(conn, defined)).items() if push.member in said}
     outcomes: list[Outcome] = []
     for c in checked:
         if c.incoming is None:
@@ -295,14 +299,14 @@ async def _append(conn: Connection, push: Push, checked: list[Checked], member_i
             continue
         obj, meaning = c.incoming.object, c.meaning.to_json() if c.meaning is not None else None
         if meaning is not None and held.get(obj.id, meaning) != meaning:
-            refusal = "conflict: this marking definition is held with another meaning; use a new id"
+            refusal = "conflict: you gave this marking definition another meaning before; use a new id"
             outcomes.append(Outcome(obj.id, obj.version or format_timestamp(now_us), refusal))
             continue
         version, refused = batch.add(c.incoming)
         outcomes.append(replace(c.outcome, version=version, failure=refused))
         if meaning is not None and refused is None and obj.id not in held:
             held[obj.id] = meaning
-            await add_marking(conn, obj.id, meaning, obj.digest)
+            await add_marking(conn, obj.id, push.member, meaning, obj.digest)
     await write_batch(conn, batch)
     for lowering in batch.lowered:
         await _record_lowering(conn, push, lowering, now_us)

@@ -261,10 +261,11 @@ class DeletionRow(SQLModel, table=True):
 
 
 class MarkingRow(SQLModel, table=True):
-    """What a marking definition pushed by a member means; the first meaning stands."""
+    """What a marking definition means to a member that pushed it; the first meaning that it gave stands."""
 
     __tablename__ = "marking"
     stix_id: str = Field(sa_column=Column(Text, primary_key=True))
+    member_id: str = Field(sa_column=Column(Text, primary_key=True))
     meaning: str = Field(sa_column=Column(Text, nullable=False))  # JSON
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 

@@ -119,9 +119,10 @@ def upgrade() -> None:
     op.create_table(
         "marking",
         sa.Column("stix_id", sa.Text(), nullable=False),
+        sa.Column("member_id", sa.Text(), nullable=False),
         sa.Column("meaning", sa.Text(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("stix_id", name=op.f("pk_marking")),
+        sa.PrimaryKeyConstraint("stix_id", "member_id", name=op.f("pk_marking")),
     )
     op.create_table(
         "member",
