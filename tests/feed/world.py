@@ -270,12 +270,15 @@ class World:
         seen: set[tuple[str, str]] = set()
         for held in self.held.values():
             newer = [o for o in self.held.values() if o.id == held.id and o.version > held.version]
-            narrowing = [held, *(o for o in newer if held.is_narrowed_by(o))]
-            if held.deleted or any(self.allowed(reader.member, o.mark) is None for o in narrowing):
+            if held.deleted or any(self.allowed(reader.member, o.mark) is None for o in self.narrowing(held)):
                 continue
             if reader.versions.all or all(o.deleted for o in newer):
                 seen.add((held.id, held.version))
         return seen
+
+    def narrowing(self, held: Held) -> list[Held]:
+        """The versions whose marks count for one: its own, those that narrowed it, and what had narrowed these before they met it."""
+        return [held, *(mark for other in self.held.values() if held.is_narrowed_by(other) for mark in self.narrowing(other))]
 
     async def end(self) -> None:
         """Let every delay pass, let every client follow to the end, and check that none has missed anything."""
