@@ -147,7 +147,7 @@ def _check_targets(name: str, value: Any, *, allowed: frozenset[str] = _NONE, ba
 
 def _check_granular_markings(properties: Mapping[str, Any]) -> None:
     for marking in properties["granular_markings"]:
-        for selector in marking["selectors"]:
+        for selector in dict.fromkeys(marking["selectors"]):
             if not _selects(properties, selector):
                 raise Invalid(f"granular_markings selects {excerpt(selector)}, which this object does not have")
         if not is_language(marking.get("lang", "en")):

