@@ -230,14 +230,8 @@ def connect_sqlite(path: str) -> sqlite3.Connection:
     """Open a SQLite file for use by one thread at a time: WAL, `synchronous=FULL`, foreign keys on."""
     try:
         raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10)
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "busy_timeout=10000",
-            "cache_size=-65536",
-            "mmap_size=1073741824",
-        ):
+        # A small cache, as the system keeps the file's pages anyway: so a process's memory does not grow with what is stored.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-8192"):
             raw.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as e:
         raise ConfigError(f"cannot open the SQLite database {path}: {e}") from e
