@@ -45,6 +45,7 @@ T = TypeVar("T")
 _MARKING_ID = re.compile(rb"marking-definition--[0-9a-f-]{36}")
 _TURN_S = 0.002  # after so long on its objects a push lets others have the event loop
 _AHEAD_US = 5 * 60 * 1_000_000  # a producer's clock may be so much ahead without a word about it
+_UNHURRIED_OBJECTS = 200  # in a stretch of a push in the background: nobody waits for it, but others wait for the event loop
 _TRIES_MAX = 5  # of a stretch that met the same new object in another collection
 LEASE_US = 30_000_000  # how long a node may work on a stretch before another takes the push over
 
@@ -112,7 +113,7 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
     brought = await _meanings_brought(raws, limits_of(hub))
     while push.done < push.total and not stop.is_set():
         directory = await hub.directory()
-        stretch = raws[push.done : push.done + hub.config.push_chunk_objects]
+        stretch = raws[push.done : push.done + min(hub.config.push_chunk_objects, _UNHURRIED_OBJECTS)]
         held = next((h for h in directory.collections.values() if h.row == push.collection_row), None)
         if held is not None and await _may_still_write(hub, directory, push, held):
             door = await _door(hub, directory, directory.members[push.member], held, stretch, brought)
