@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TextIO, cast
 
 import orjson
 import structlog
@@ -20,6 +20,21 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr)
 
 
+class _Careful:
+    """A stream that writes what it can: its reader may be gone, or its disk full, and that is no reason to fail a request."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure_logs(level: str, stream: TextIO) -> None:
     """Send every log line, the libraries' included, to `stream`.
 
@@ -27,6 +42,7 @@ def configure_logs(level: str, stream: TextIO) -> None:
         level: one of Config.log_level.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
+    careful = cast("TextIO", _Careful(stream))
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -36,10 +52,10 @@ def configure_logs(level: str, stream: TextIO) -> None:
     structlog.configure(
         processors=[*common, _render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(careful),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(careful)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
@@ -63,9 +79,7 @@ def access_log(level: str) -> Callable[[EventDict], None] | None:
     def write(event: EventDict) -> None:
         event["level"] = "info"
         event["time"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        # Whoever reads the log may be gone, or its disk full: that is no reason to fail an answer.
-        with contextlib.suppress(OSError, ValueError):
-            logger.msg(_render(logger, "info", event))
+        logger.msg(_render(logger, "info", event))
 
     return write
 

@@ -165,3 +165,11 @@ async def test_a_process_writes_its_whole_log_as_json_lines(sqlite_url: str, tmp
     logged = [json.loads(line) for line in hub.logged()]
     assert [line["event"] for line in logged] == ["the hub serves"]
     assert logged[0]["address"] == hub.url
+
+
+async def test_a_log_that_cannot_be_written_fails_no_request(sqlite_url: str):
+    gone = io.StringIO()
+    configure_logs("info", gone)
+    gone.close()
+    async with running(sqlite_url) as site, site.session.get(f"{site.url}/api/v1/me", headers=site.bearer) as answer:
+        assert answer.status == 200
