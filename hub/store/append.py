@@ -12,7 +12,7 @@ from sqlalchemy import Integer, and_, bindparam, delete, func, literal_column, o
 from hub.domain.appending import Batch, EntryState, Incoming, LabelState, LineageState, VersionState, is_ownerless
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.timestamp import format_timestamp
-from hub.store.database import Connection, Statement, among, prepare
+from hub.store.database import Connection, Row, Statement, among, prepare
 from hub.store.tables import table
 
 CLOCK = table("collection_clock")
@@ -33,6 +33,12 @@ _LABELS = prepare(
         LABEL.c.id, LABEL.c.number, LABEL.c.digest, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.last_us, LABEL.c.bytes_max
     )
     .where(LABEL.c.collection_row == bindparam("collection"))
+)  # fmt: skip
+_LABEL_OF = prepare(
+    select(
+        LABEL.c.id, LABEL.c.number, LABEL.c.digest, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.last_us, LABEL.c.bytes_max
+    )
+    .where(LABEL.c.collection_row == bindparam("collection"), LABEL.c.digest == bindparam("digest_sought"))
 )  # fmt: skip
 _COUNT_LABEL = prepare(
     update(LABEL)
@@ -79,6 +85,8 @@ _NEXT_ROWS_POSTGRES = {
     for t in (OBJECT, VERSION)
 }
 
+_LABELS_SOUGHT_MAX = 4  # more than this are found by reading all
+
 _LABEL_COLUMNS = ("id", "collection_row", "number", "digest", "canonical", "parts", "entries", "last_us", "bytes_max")
 _OBJECT_COLUMNS = ("row", "stix_id", "lineage", "type", "owner_id", "created", "created_by_ref")
 _VERSION_COLUMNS = ("row", "object_row", "version_us", "version", "spec_version", "digest", "producer_id", "accepted_us", "body")
@@ -111,7 +119,7 @@ async def load_batch(
         clock_us,
         label_count,
         now_us,
-        await _load_labels(conn, collection_row),
+        await _load_labels_for(conn, collection_row, incoming, lineages),
         {(lineage.stix_id, lineage.lineage): lineage for lineage in lineages},
         _copies(lineages, ownerless, incoming),
         await _load_owners(conn, incoming, member_ids),
@@ -177,9 +185,25 @@ async def load_object(conn: Connection, collection_row: int, stix_id: str, now_u
     return batch
 
 
+async def _load_labels_for(
+    conn: Connection, collection_row: int, incoming: Sequence[Incoming], lineages: list[LineageState]
+) -> dict[bytes, LabelState]:
+    """Return the labels that the batch may come to use: all, unless everything in it is new, and under few labels."""
+    digests = {label.digest() for label in {i.label for i in incoming}}
+    each_once = len({(i.object.id, i.lineage) for i in incoming}) == len(incoming)
+    if lineages or not each_once or len(digests) > _LABELS_SOUGHT_MAX:
+        return await _load_labels(conn, collection_row)
+    rows = [await conn.fetch_one(_LABEL_OF, collection=collection_row, digest_sought=digest) for digest in digests]
+    return _labels_by_digest([row for row in rows if row is not None])
+
+
 async def _load_labels(conn: Connection, collection_row: int) -> dict[bytes, LabelState]:
+    return _labels_by_digest(await conn.fetch(_LABELS, collection=collection_row))
+
+
+def _labels_by_digest(rows: Sequence[Row]) -> dict[bytes, LabelState]:
     labels: dict[bytes, LabelState] = {}
-    for id, number, digest, canonical, parts, *counters in await conn.fetch(_LABELS, collection=collection_row):
+    for id, number, digest, canonical, parts, *counters in rows:
         plain = tuple(LabelId(int(part)) for part in parts.split(",")) if parts else (LabelId(id),)
         labels[digest] = LabelState(LabelId(id), number, digest, canonical, plain, *counters)
     return labels

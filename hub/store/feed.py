@@ -40,7 +40,7 @@ CLOCK = table("collection_clock")
 REVISION = table("revision")
 MEMBER_VIEW = table("member_view")
 
-_SEEK_LABELS_MAX = 400  # more labels than this are scanned for, not sought one by one
+_SEEK_LABELS_MAX = 256  # more labels than this are scanned for, not sought one by one
 _SCAN_COST = 0.2  # an index entry passed over, against a seek
 _SEEK_COST = 5.0
 
@@ -92,6 +92,7 @@ class _Shape:
     last: bool
     exact: bool
     types: bool
+    sought: int = 0  # labels or types that are read one by one, rounded up
 
 
 _HEAD = prepare(
@@ -229,11 +230,24 @@ async def _page(conn: Connection, collection_row: int, view: View, plan: str, se
                 shifts += _bind_shift(values, shifts, label, segment, selection, horizon_us)
     versions = selection.versions
     wanted = (versions.all, versions.first, versions.last, bool(versions.exact_us))
-    shape = _Shape(conn.dialect, columns, plan, bases, shifts, *wanted, types=bool(selection.types))
+    sought = 0
+    if conn.dialect == "sqlite" and plan:
+        sought = _bind_sought(values, selection.types or (view.plain if plan == "seek" else ()))
+    shape = _Shape(conn.dialect, columns, plan, bases, shifts, *wanted, types=bool(selection.types), sought=sought)
     if not plan and not bases and not shifts:
         return []
     rows = await conn.fetch(_statement(shape), **values)
     return rows if _is_flat(shape) else sorted(rows, key=lambda row: row[0])
+
+
+def _bind_sought(values: dict[str, Any], sought: Sequence[LabelId] | Sequence[str]) -> int:
+    """Bind what is sought one by one, filled up to a power of two so that statements are few; return how many they are."""
+    if not 0 < len(sought) <= _SEEK_LABELS_MAX:
+        return 0  # SQLite takes at most 500 SELECTs in one
+    count = 1 << (len(sought) - 1).bit_length()
+    nothing = "" if isinstance(sought[0], str) else -1
+    values.update({f"sought{n}": sought[n] if n < len(sought) else nothing for n in range(count)})
+    return count
 
 
 def _bind_base(values: dict[str, Any], n: int, label: LabelId, segment: Base, after_us: int, horizon_us: int) -> int:
@@ -276,8 +290,10 @@ def _statement(shape: _Shape) -> Statement:
         return prepare(_with_columns(flat, ENTRY, shape.columns).limit(_bind("limit")))
     parts: list[Select[Any]] = []
     keys = [ENTRY.c.version_row, ENTRY.c.bytes]
-    if shape.plain == "seek" or (shape.plain and shape.types):
-        parts.append(_plain_seek(shape))
+    if shape.dialect == "postgresql" and (shape.plain == "seek" or (shape.plain and shape.types)):
+        parts.append(_seek_laterally(shape))
+    elif shape.sought:
+        parts.append(_seek_merged(shape))
     elif shape.plain:
         parts.append(_plain_scan(shape, [ENTRY.c.date_us.label("effective_us"), *keys]).limit(_bind("limit")))
     parts += [_base(shape, n, keys) for n in range(shape.bases)]
@@ -307,7 +323,29 @@ def _plain_scan(shape: _Shape, columns: Sequence[ColumnElement[Any]]) -> Select[
     return _filtered(query, ENTRY, shape, None)
 
 
-def _plain_seek(shape: _Shape) -> Select[Any]:
+def _seek_merged(shape: _Shape) -> Any:
+    """The entries of each label (or type) in the order of their dates, merged: no more of them are read than the page holds.
+
+    One SELECT for each, so that each reads its index in order and the database merges them. With a list in one SELECT, SQLite (which
+    keeps no statistics) walks the whole collection.
+    """
+    column = ENTRY.c.type if shape.types else ENTRY.c.label_id
+    arms = []
+    for n in range(shape.sought):
+        arm = select(ENTRY.c.date_us.label("effective_us"), ENTRY.c.version_row, ENTRY.c.bytes).where(
+            ENTRY.c.collection_row == _bind("collection"),
+            column == bindparam(f"sought{n}", type_=column.type),
+            ENTRY.c.date_us > _bind("after"),
+            ENTRY.c.date_us <= _bind("until"),
+        )
+        if shape.types and shape.plain != "everything":
+            arm = arm.where(among(ENTRY.c.label_id, "plain"))
+        arms.append(_filtered(arm, ENTRY, shape, None, types=False))
+    merged = union_all(*arms) if len(arms) > 1 else arms[0]
+    return merged.order_by(literal_column("effective_us")).limit(_bind("limit"))
+
+
+def _seek_laterally(shape: _Shape) -> Select[Any]:
     """For each label (or type) its next entries, by one seek each."""
     name, column, item = ("types", ENTRY.c.type, Text) if shape.types else ("plain", ENTRY.c.label_id, BigInteger)
     wanted = values_of(name, item).table_valued("value", name="wanted")
@@ -327,16 +365,8 @@ def _plain_seek(shape: _Shape) -> Select[Any]:
     if shape.types and shape.plain != "everything":
         entries = entries.where(among(inner.c.label_id, "plain"))
     entries = _filtered(entries, inner, shape, None, types=False)
-    if shape.dialect == "postgresql":
-        found = entries.lateral("found")
-        return select(found.c.date_us.label("effective_us"), found.c.version_row, found.c.bytes).select_from(wanted).join(found, true())
-    # SQLite knows no LATERAL, and seeks the entries of a list of dates by the primary key.
-    dates = entries.with_only_columns(inner.c.date_us).scalar_subquery()
-    return (
-        select(ENTRY.c.date_us.label("effective_us"), ENTRY.c.version_row, ENTRY.c.bytes)
-        .select_from(wanted)
-        .join(ENTRY, and_(ENTRY.c.collection_row == _bind("collection"), ENTRY.c.date_us.in_(dates)))
-    )
+    found = entries.lateral("found")
+    return select(found.c.date_us.label("effective_us"), found.c.version_row, found.c.bytes).select_from(wanted).join(found, true())
 
 
 def _base(shape: _Shape, n: int, keys: Sequence[ColumnElement[Any]]) -> Select[Any]:

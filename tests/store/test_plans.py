@@ -65,7 +65,18 @@ async def test_a_page_is_a_seek(database_url: str, shape: str) -> None:
         assert all(name in explaining.plan for name in names), explaining.plan
         walked = re.findall(r"SCAN (?!wanted|anon|json_each|\(subquery|SUBQUERY|CONSTANT)\w+", explaining.plan)
         assert walked == [], explaining.plan
+        assert "(collection_row=?)" not in explaining.plan, explaining.plan  # that would be all there is in the collection
     else:
         assert any(name in explaining.plan for name in indexes - {"pk_version"}), explaining.plan
         assert "Seq Scan" not in explaining.plan
     assert table("entry").name in explaining.plan
+
+
+async def test_more_types_than_one_statement_can_seek_are_still_found(database_url: str) -> None:
+    db = await open_database(database_url)
+    await db.write(_fill)
+    types = tuple(f"x-type-{n}" for n in range(600))
+    async with db.read() as conn:
+        page = await page_of_bodies(conn, 1, View((LabelId(1),), {}, everything=True), "everything", Selection(-1, 10**15, 50, types=types))
+    assert len(page) == 50
+    await db.close()
