@@ -86,6 +86,7 @@ async def test_row_10_everybody_may_speak_about_anothers_object(site: Site, shar
     seen = sdo("sighting", sighting_of_ref=theirs["id"], count=0, where_sighted_refs=[ENERGY.id])
     doubt = sdo("opinion", opinion="disagree", object_refs=[theirs["id"]])
     await site.energy.push(shared, mine, related, seen, doubt)
+    assert {o["id"] for o in (mine, related, seen, doubt)} <= set(await site.water.ids(f"{shared}objects/"))
 
 
 # --- 11: markings that are lowered ----------------------------------------------------------------------------------------
