@@ -132,13 +132,25 @@ async def test_any_body_of_any_operation(api: Administered) -> None:
     await fuzz(api, run_on)
 
 
+def is_empty_object(raw: bytes) -> bool:
+    """Tell whether these bytes happen to ask for no change at all, which a PATCH may."""
+    try:
+        return json.loads(raw.decode()) == {}
+    except ValueError:
+        return False
+
+
 async def test_any_bytes_as_a_body_of_the_api(api: Administered) -> None:
     targets = sorted({(method, path.format_map(own(api.community))) for method, path in bodies()})
 
     @settings(max_examples=150, **SETTINGS)
-    @given(target=st.sampled_from(targets), raw=st.binary(max_size=100))
+    @given(
+        target=st.sampled_from(targets),
+        raw=st.binary(max_size=100) | st.sampled_from([b"{}", b"[]", b"null", b" {} ", b'""', b"\xef\xbb\xbf{}"]),
+    )
     def run_on(client: Client, target: tuple[str, str], raw: bytes) -> None:
-        assert client.send(target[0], f"/api/v1{target[1]}", {"Content-Type": "application/json"}, raw) in (400, 422)
+        status = client.send(target[0], f"/api/v1{target[1]}", {"Content-Type": "application/json"}, raw)
+        assert status in (200, 422) if is_empty_object(raw) else status in (400, 422)
 
     await fuzz(api, run_on)
 
