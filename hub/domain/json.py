@@ -129,7 +129,7 @@ def check_count(raw: bytes, *, values_max: int) -> None:
     Raises:
         Invalid: it is.
     """
-    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") <= values_max:
+    if len(raw) <= values_max or raw.count(b",") + raw.count(b"[") + raw.count(b"{") <= values_max:
         return  # those in strings counted too
     skeleton = raw.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NOT_COUNTED)
     if sum(len(part) for part in skeleton.split(_QUOTE)[::2]) > values_max:

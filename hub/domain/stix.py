@@ -10,10 +10,10 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 from hub.domain.json import check_count, check_depth, excerpt, read_document, read_items, read_members
@@ -28,15 +28,14 @@ __all__ = ["Limits", "StixObject", "describe", "microseconds", "read_envelope", 
 SPEC_VERSION = "2.1"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_DAY_S = 86_400
 _UNIDENTIFIED = uuid.UUID("6d0f7c0e-51c4-5b0a-9d0b-3f9f1c7a2d11")  # name space of the ids given to refused objects without one
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,18})?Z")
 _ID_CHARS_MAX = 300
 _REF_BYTES_MIN = 3  # a shorter object holds no list of so many references
 
 
-@dataclass(frozen=True, slots=True)
-class StixObject:
+class StixObject(msgspec.Struct, frozen=True, kw_only=True):  # a frozen dataclass takes five times as long to make
     """One STIX 2.1 object that passed every check that needs nothing but the object itself."""
 
     id: str
@@ -146,7 +145,8 @@ def describe(raw: bytes) -> tuple[str, str | None]:
 
 def microseconds(timestamp: str) -> int:
     """Return a STIX timestamp that exists as microseconds since the epoch; further digits are cut off."""
-    return (datetime.fromisoformat(timestamp) - _EPOCH) // _MICROSECOND
+    since = datetime.fromisoformat(timestamp) - _EPOCH
+    return (since.days * _DAY_S + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _is_timestamp(text: str) -> bool:
@@ -191,5 +191,7 @@ def _refuse_capitals(properties: Mapping[str, Any], marking_refs: tuple[str, ...
 
 
 def _marking_refs(properties: Mapping[str, Any]) -> tuple[str, ...]:
-    granular = (marking["marking_ref"] for marking in properties.get("granular_markings", ()) if "marking_ref" in marking)
-    return tuple(dict.fromkeys((*properties.get("object_marking_refs", ()), *granular)))
+    refs = properties.get("object_marking_refs", ())
+    if "granular_markings" in properties:
+        refs = (*refs, *(marking["marking_ref"] for marking in properties["granular_markings"] if "marking_ref" in marking))
+    return tuple(dict.fromkeys(refs))

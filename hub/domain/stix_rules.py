@@ -20,6 +20,7 @@ from hub.domain.stix_vocabulary import (
     BARRED_REFERENCES,
     ID_CONTRIBUTORS,
     PART_REFERENCES,
+    PART_TIMESTAMPS,
     REFERENCES,
     TIME_ORDER,
     TIMESTAMPS,
@@ -34,7 +35,7 @@ _UUID_CHARS = 36
 _TIMES_OF_ALL = ("created", "modified")
 _REGISTRY_PROPERTIES = frozenset({"lang", "languages", "name_enc", "path_enc"})
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
-_MARKING, _IDENTITY = frozenset({"marking-definition"}), frozenset({"identity"})
+_REFERENCES_OF_ALL = {"created_by_ref": frozenset({"identity"}), "object_marking_refs": frozenset({"marking-definition"})}
 _NONE: frozenset[str] = frozenset()
 _Tables = Mapping[str, frozenset[str]]  # property -> the types that it may point to
 # Bidirectional controls, characters without width or ink, tags: they change a name, or how it looks, without being seen.
@@ -81,9 +82,12 @@ def _check_identifier(kind: str, properties: Mapping[str, Any]) -> None:
 
 def _check_times(kind: str, properties: Mapping[str, Any]) -> None:
     for name in TIMESTAMPS.get(kind, _TIMES_OF_ALL):
-        text = properties.get(name) if "." not in name else _at_path(properties, name.split("."))
+        if name in properties:
+            _check_exists(name, properties[name])
+    for path in PART_TIMESTAMPS.get(kind, ()):
+        text = _at_path(properties, path)
         if text is not None:
-            _check_exists(name, text)
+            _check_exists(".".join(path), text)
     _check_order(properties, "created", "modified", may_be_equal=True)
     if kind in TIME_ORDER:
         earlier, later, may_be_equal = TIME_ORDER[kind]
@@ -100,7 +104,9 @@ def _check_exists(name: str, text: str) -> None:
 def _check_order(properties: Mapping[str, Any], earlier: str, later: str, *, may_be_equal: bool) -> None:
     if earlier not in properties or later not in properties:
         return
-    first, second = _instant(properties[earlier]), _instant(properties[later])
+    first, second = properties[earlier], properties[later]
+    if len(first) != len(second):  # texts of one precision sort as they are
+        first, second = _instant(first), _instant(second)
     if second < first or (second == first and not may_be_equal):
         relation = "later than or equal to" if may_be_equal else "later than"
         raise Invalid(f"{later} ({excerpt(properties[later])}) must be {relation} {earlier} ({excerpt(properties[earlier])})")
@@ -112,13 +118,13 @@ def _instant(text: str) -> tuple[str, str]:
 
 
 def _check_references(kind: str, properties: Mapping[str, Any]) -> None:
-    if "created_by_ref" in properties:
-        _check_targets("created_by_ref", properties["created_by_ref"], allowed=_IDENTITY)
-    if "object_marking_refs" in properties:
-        _check_targets("object_marking_refs", properties["object_marking_refs"], allowed=_MARKING)
-    for name, barred in BARRED_REFERENCES.get(kind, {}).items():
+    for name, types in _REFERENCES_OF_ALL.items():
         if name in properties:
-            _check_targets(name, properties[name], barred=barred)
+            _check_targets(name, properties[name], allowed=types)
+    if kind in BARRED_REFERENCES:
+        for name, types in BARRED_REFERENCES[kind].items():
+            if name in properties:
+                _check_targets(name, properties[name], barred=types)
     if kind in REFERENCES:
         for path, part, tables in _parts_with_references(kind, properties):
             for name, types in tables.items():
@@ -162,6 +168,8 @@ def _check_marking_definition(properties: Mapping[str, Any]) -> None:
 
 
 def _check_visible(name: str, text: str) -> None:
+    if text.isascii():
+        return
     if _INVISIBLE.search(text):
         raise Invalid(f"{name} of an identity may not hold invisible or direction-changing characters: {excerpt(text)}")
     if not unicodedata.is_normalized("NFC", text):
@@ -235,7 +243,7 @@ def _check_embedded(kind: str, part: Mapping[str, Any], objects: Mapping[str, An
                     raise Invalid(f"{path}{name} must point to {' or '.join(sorted(types))}, not {excerpt(objects[key].get('type'))}")
 
 
-def _at_path(value: Any, steps: tuple[str, ...] | list[str]) -> Any:
+def _at_path(value: Any, steps: tuple[str, ...]) -> Any:
     for step in steps:
         if not isinstance(value, dict) or step not in value:
             return None

@@ -73,12 +73,12 @@ PART_REFERENCES: dict[str, dict[tuple[str, ...], dict[str, frozenset[str]]]] = {
     "process": {("extensions", "windows-service-ext"): {"service_dll_refs": frozenset({"file"})}},
 }
 
-# Type -> properties that hold a timestamp; a dotted name is a path. `created` and `modified` are added to all below.
+# Type -> properties that hold a timestamp. `created` and `modified` are added to all below.
 _OWN_TIMESTAMPS: dict[str, tuple[str, ...]] = {
     "campaign": ("first_seen", "last_seen"),
     "directory": ("ctime", "mtime", "atime"),
     "email-message": ("date",),
-    "file": ("ctime", "mtime", "atime", "extensions.windows-pebinary-ext.time_date_stamp"),
+    "file": ("ctime", "mtime", "atime"),
     "indicator": ("valid_from", "valid_until"),
     "infrastructure": ("first_seen", "last_seen"),
     "intrusion-set": ("first_seen", "last_seen"),
@@ -94,14 +94,18 @@ _OWN_TIMESTAMPS: dict[str, tuple[str, ...]] = {
     "threat-actor": ("first_seen", "last_seen"),
     "user-account": ("account_created", "account_expires", "credential_last_changed", "account_first_login", "account_last_login"),
     "windows-registry-key": ("modified_time",),
-    "x509-certificate": (
-        "validity_not_before",
-        "validity_not_after",
-        "x509_v3_extensions.private_key_usage_period_not_before",
-        "x509_v3_extensions.private_key_usage_period_not_after",
-    ),
+    "x509-certificate": ("validity_not_before", "validity_not_after"),
 }
 TIMESTAMPS = {kind: ("created", "modified", *names) for kind, names in _OWN_TIMESTAMPS.items()}
+
+# Type -> paths to the timestamps inside its parts.
+PART_TIMESTAMPS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "file": (("extensions", "windows-pebinary-ext", "time_date_stamp"),),
+    "x509-certificate": (
+        ("x509_v3_extensions", "private_key_usage_period_not_before"),
+        ("x509_v3_extensions", "private_key_usage_period_not_after"),
+    ),
+}
 
 # Type -> (earlier, later, whether they may be equal): the later one is not before the earlier one.
 TIME_ORDER: dict[str, tuple[str, str, bool]] = {

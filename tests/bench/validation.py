@@ -23,6 +23,7 @@ from tests.bench.settings import Settings
 TARGET = Target(15)
 ALL = Target(1)
 _OBJECTS = 300
+_LIMITS = Limits()
 
 Check = Callable[[bytes], object]
 
@@ -75,7 +76,7 @@ def _filled(kind: dict[str, Any], n: int) -> dict[str, Any]:
 
 
 def _hub(raw: bytes) -> object:
-    return read_object(raw, limits=Limits())
+    return read_object(raw, limits=_LIMITS)
 
 
 def _stix2(raw: bytes) -> object:
