@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from hub.domain.ids import CollectionId, GroupId, MemberId
-from hub.domain.member import MemberKind
+from hub.domain.member import MemberKind, Standing
 
 
 class Tlp(StrEnum):
@@ -38,6 +38,19 @@ class Severity(StrEnum):
     IMMINENT = "imminent"
 
 
+class Attribution(StrEnum):
+    """To whom a producer is known, from the widest to the narrowest."""
+
+    EVERYONE = "everyone"
+    AGENCIES = "agencies"
+    HUB = "hub"
+
+    @property
+    def rank(self) -> int:
+        """0 for everyone to 2 for the hub only."""
+        return list(Attribution).index(self)
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """What policy may look at, for the versions of one collection. Equal labels are one row of the store.
@@ -56,6 +69,12 @@ class Label:
     severity: Severity = Severity.ROUTINE
     producer: MemberId | None = None  # set only where the audience would otherwise leave out the producer itself
     unresolved: bool = False  # carries a marking definition that the hub does not know
+    reciprocal: bool = False  # the producer lets it take part in reciprocal release: policies may hold it back by standing
+    standing_min: Standing = Standing.OBSERVER  # the standing that the source asks of a reader
+    mandatory: bool = False  # a report that a law obliges, not a voluntary one
+    for_regulators: bool = False  # the source said that regulators may see it
+    attribution: Attribution = Attribution.EVERYONE  # to whom its producer is known
+    anonymous: bool = False  # the rendition in which nothing names or links its producer
 
     def canonical(self) -> str:
         """Return the label as JSON with sorted keys: equal labels give equal text."""
@@ -84,11 +103,29 @@ class Label:
             severity=Severity(d["severity"]),
             producer=d["producer"],
             unresolved=d["unresolved"],
+            reciprocal=d.get("reciprocal", False),
+            standing_min=Standing(d.get("standing_min", Standing.OBSERVER)),
+            mandatory=d.get("mandatory", False),
+            for_regulators=d.get("for_regulators", False),
+            attribution=Attribution(d.get("attribution", Attribution.EVERYONE)),
+            anonymous=d.get("anonymous", False),
         )
+
+
+_LATER = {
+    "reciprocal": False,
+    "standing_min": Standing.OBSERVER,
+    "mandatory": False,
+    "for_regulators": False,
+    "attribution": Attribution.EVERYONE,
+    "anonymous": False,
+}
 
 
 @lru_cache(maxsize=10_000)
 def _canonical(label: Label) -> str:
+    # What came to labels later is left out where it says nothing, so labels stored earlier keep their digests.
+    later = {name: value for name, plain in _LATER.items() if (value := getattr(label, name)) != plain}
     return json.dumps(
         {
             "collection": label.collection,
@@ -101,6 +138,7 @@ def _canonical(label: Label) -> str:
             "tlp": label.tlp,
             "topic": label.topic,
             "unresolved": label.unresolved,
+            **later,
         },
         sort_keys=True,
         separators=(",", ":"),

@@ -25,11 +25,15 @@ def label_of(resolution: Resolution, producer: Member, collection: Collection) -
         topic=resolution.topic or collection.topic,
         severity=resolution.severity,
         unresolved=resolution.unresolved,
+        reciprocal=collection.reciprocal if resolution.reciprocal is None else resolution.reciprocal,
+        standing_min=resolution.standing_min,
+        mandatory=resolution.mandatory,
+        for_regulators=resolution.for_regulators,
     )
 
 
 def loosens(later: Label, earlier: Label) -> bool:
-    """Whether `later` may let in somebody whom `earlier` leaves out: by colour, groups, recipients, sectors, urgency, or as it is resolved.
+    """Whether `later` may let in somebody whom `earlier` leaves out: by colour, audience, urgency, release or attribution.
 
     What a site's policies make of a topic is not known here.
     """
@@ -40,13 +44,19 @@ def loosens(later: Label, earlier: Label) -> bool:
         or _widens(later.sectors, earlier.sectors)
         or (later.severity is Severity.IMMINENT and earlier.severity is not Severity.IMMINENT)
         or (earlier.unresolved and not later.unresolved)
+        or (earlier.reciprocal and not later.reciprocal)
+        or later.standing_min.rank < earlier.standing_min.rank
+        or (later.mandatory and not earlier.mandatory)
+        or (later.for_regulators and not earlier.for_regulators)
+        or later.attribution.rank < earlier.attribution.rank
     )
 
 
 def describe_change(earlier: Label, later: Label) -> dict[str, dict[str, Any]]:
     """Return what differs between two labels, as JSON: name -> {"from": …, "to": …}."""
     before, after = json.loads(earlier.canonical()), json.loads(later.canonical())
-    return {name: {"from": before[name], "to": after[name]} for name in before if before[name] != after[name]}
+    names = sorted(before.keys() | after.keys())
+    return {name: {"from": before.get(name), "to": after.get(name)} for name in names if before.get(name) != after.get(name)}
 
 
 def _widens(later: frozenset[str], earlier: frozenset[str]) -> bool:

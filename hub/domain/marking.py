@@ -4,7 +4,8 @@
 - An object without a colour takes its collection's default. One with a marking definition that the hub does not know is unresolved, and is
   at least AMBER.
 - More than a colour is said by the hub's sharing extension, on the object or on a marking definition that it refers to. Recipients
-  must be named by all that name any, so that naming more markings never widens; sectors add up, as the source names each of them.
+  must be named by all that name any, so that naming more markings never widens; sectors add up, as the source names each of them. Of
+  releases, standings and attributions the narrowest counts.
 - A marking definition means what the member says who pushes the object. What others say it means never widens: where they alone have said
   something, it stays unresolved, and is no wider than the strictest of them. So nobody can define what another's markings mean.
 - Statements, IEP, PAP and other markings are known once their marking definition is, and say nothing about the colour unless they name one.
@@ -13,13 +14,13 @@
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from hub.domain.ids import GroupId, MemberId
 from hub.domain.json import excerpt
-from hub.domain.label import Severity, Tlp
-from hub.domain.member import SECTORS
+from hub.domain.label import Attribution, Severity, Tlp
+from hub.domain.member import SECTORS, Standing
 from hub.domain.stix import StixObject
 from hub.domain.stix_tlp import TLP2_EXTENSION, TLP2_IDS, TLP_DEFINITIONS, TLP_OF, colour_named
 from hub.errors import Invalid
@@ -44,6 +45,15 @@ _TOPIC = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _TOPIC_CHARS_MAX = 64
 _RECIPIENTS_MAX = 1_000
 _NOTHING: Mapping[str, Tlp] = {}
+_RELEASES = ("open", "reciprocal")
+_REPORTS = ("voluntary", "mandatory")
+_STANDINGS = tuple(map(str, Standing))
+_ATTRIBUTIONS = tuple(map(str, Attribution))
+_TRUTHS = (True, False)
+_SAID = {
+    "extension_type", "recipients", "sectors", "topic", "severity", "release", "report", "standing_min", "for_regulators", "attribution",
+    "report_back",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,11 @@ class MarkingMeaning:
     sectors: frozenset[str] = frozenset()  # the sectors that it concerns
     topic: str | None = None
     severity: Severity | None = None
+    reciprocal: bool | None = None  # whether it takes part in reciprocal release
+    standing_min: Standing | None = None  # the standing asked of a reader
+    mandatory: bool | None = None  # a report that a law obliges
+    for_regulators: bool | None = None  # regulators may see it
+    attribution: Attribution | None = None  # to whom the producer is known
 
     def to_json(self) -> str:
         """Return the meaning as JSON text; equal meanings give equal text."""
@@ -64,6 +79,11 @@ class MarkingMeaning:
             "sectors": sorted(self.sectors),
             "topic": self.topic,
             "severity": self.severity,
+            "reciprocal": self.reciprocal,
+            "standing_min": self.standing_min,
+            "mandatory": self.mandatory,
+            "for_regulators": self.for_regulators,
+            "attribution": self.attribution,
         }
         return json.dumps({name: value for name, value in said.items() if value not in (None, [])}, sort_keys=True, separators=(",", ":"))
 
@@ -77,6 +97,11 @@ class MarkingMeaning:
             sectors=frozenset(said.get("sectors", ())),
             topic=said.get("topic"),
             severity=Severity(said["severity"]) if "severity" in said else None,
+            reciprocal=said.get("reciprocal"),
+            standing_min=Standing(said["standing_min"]) if "standing_min" in said else None,
+            mandatory=said.get("mandatory"),
+            for_regulators=said.get("for_regulators"),
+            attribution=Attribution(said["attribution"]) if "attribution" in said else None,
         )
 
 
@@ -91,6 +116,11 @@ class Resolution:
     topic: str | None  # None: the collection's
     severity: Severity
     unresolved: bool
+    reciprocal: bool | None = None  # None: as the collection has it
+    standing_min: Standing = Standing.OBSERVER
+    mandatory: bool = False
+    for_regulators: bool = False
+    attribution: Attribution | None = None  # None: as the producer has it for the collection
 
 
 def resolve(
@@ -120,6 +150,7 @@ def resolve(
         tlp = Tlp.RED  # no recipient is named by all: it is for nobody, and an empty set would be for everybody
     topics = (meaning.topic for meaning in said if meaning.topic is not None)
     imminent = any(meaning.severity is Severity.IMMINENT for meaning in said)
+    releases = [meaning.reciprocal for meaning in said if meaning.reciprocal is not None]
     return Resolution(
         tlp=tlp,
         groups=frozenset(GroupId(ref) for ref in named),
@@ -128,6 +159,11 @@ def resolve(
         topic=next(topics, None),
         severity=Severity.IMMINENT if imminent else Severity.ROUTINE,
         unresolved=unresolved,
+        reciprocal=any(releases) if releases else None,
+        standing_min=max((m.standing_min for m in said if m.standing_min is not None), key=_rank, default=Standing.OBSERVER),
+        mandatory=any(meaning.mandatory for meaning in said),
+        for_regulators=any(meaning.for_regulators for meaning in said),
+        attribution=max((m.attribution for m in said if m.attribution is not None), key=_rank, default=None),
     )
 
 
@@ -147,13 +183,7 @@ def meaning_of(obj: StixObject) -> MarkingMeaning:
         colours = [TLP_OF[obj.id]]
     else:
         colours = _colours_named(obj.properties)
-    return MarkingMeaning(
-        tlp=_strictest(colours) if colours else None,
-        recipients=shared.recipients,
-        sectors=shared.sectors,
-        topic=shared.topic,
-        severity=shared.severity,
-    )
+    return replace(shared, tlp=_strictest(colours) if colours else None)
 
 
 def _colours_named(properties: Mapping[str, Any]) -> list[Tlp]:
@@ -176,7 +206,7 @@ def _shared_by(properties: Mapping[str, Any]) -> MarkingMeaning:
     if extension is None:
         return MarkingMeaning()
     for name in extension:
-        if name not in ("extension_type", "recipients", "sectors", "topic", "severity"):
+        if name not in _SAID:
             _refuse(f"has no property {excerpt(name)}")
     recipients = None
     if "recipients" in extension:
@@ -193,9 +223,27 @@ def _shared_by(properties: Mapping[str, Any]) -> MarkingMeaning:
         _refuse(f"topic must be up to {_TOPIC_CHARS_MAX} of a-z, 0-9 and single hyphens, not {excerpt(topic)}")
     if severity is not None and severity not in tuple(Severity):
         _refuse(f"severity must be one of {', '.join(Severity)}, not {excerpt(severity)}")
+    release, report = _choice(extension, "release", _RELEASES), _choice(extension, "report", _REPORTS)
+    standing, attribution = _choice(extension, "standing_min", _STANDINGS), _choice(extension, "attribution", _ATTRIBUTIONS)
     return MarkingMeaning(
-        recipients=recipients, sectors=frozenset(sectors), topic=topic, severity=None if severity is None else Severity(severity)
+        recipients=recipients,
+        sectors=frozenset(sectors),
+        topic=topic,
+        severity=None if severity is None else Severity(severity),
+        reciprocal=None if release is None else release == "reciprocal",
+        standing_min=None if standing is None else Standing(standing),
+        mandatory=None if report is None else report == "mandatory",
+        for_regulators=_choice(extension, "for_regulators", _TRUTHS),
+        attribution=None if attribution is None else Attribution(attribution),
     )
+
+
+def _choice(extension: Mapping[str, Any], name: str, choices: tuple[Any, ...]) -> Any:
+    """Return what an extension says under a name, None where it does not; it must be one of `choices`."""
+    value = extension.get(name)
+    if name in extension and not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+        _refuse(f"{name} must be one of {', '.join(json.dumps(choice) for choice in choices)}, not {excerpt(value)}")
+    return value
 
 
 def _texts(extension: Mapping[str, Any], name: str) -> list[str]:
@@ -211,7 +259,11 @@ def _named_by_all(said: Iterable[MarkingMeaning]) -> frozenset[MemberId] | None:
 
 
 def _strictest(colours: Iterable[Tlp]) -> Tlp:
-    return max(colours, key=lambda colour: colour.rank)
+    return max(colours, key=_rank)
+
+
+def _rank(value: Tlp | Standing | Attribution) -> int:
+    return value.rank
 
 
 def _refuse(reason: str) -> NoReturn:

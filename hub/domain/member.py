@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hub.domain.ids import GroupId, MemberId
+from hub.domain.ids import AgreementId, GroupId, MemberId
 
 
 class MemberKind(StrEnum):
@@ -39,6 +39,20 @@ class Standing(StrEnum):
     OBSERVER = "observer"
     CONTRIBUTOR = "contributor"
     PARTNER = "partner"
+    STEWARD = "steward"
+
+    @property
+    def rank(self) -> int:
+        """Position from 0 (observer) to 3 (steward); policies compare it as `principal.tier`."""
+        return list(Standing).index(self)
+
+
+class Size(StrEnum):
+    """How large an organisation is, as what it can contribute is measured against what others of its size do."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,9 @@ class Member:
     standing: Standing = Standing.OBSERVER
     suspended: bool = False  # a suspended member sees and writes nothing
     groups: frozenset[GroupId] = field(default=frozenset())  # the sharing groups that it belongs to
+    size: Size = Size.MEDIUM
+    owner: str | None = None  # who owns it in the end, as registered (a company number, a name); None: nobody but itself
+    agreements: frozenset[AgreementId] = field(default=frozenset())  # the sharing agreements in force that it is a party to
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,10 @@ def member_entity(member: Member) -> Entity:
             "kind": _ref("Kind", member.kind),
             "sectors": _refs("Sector", member.sectors),
             "standing": _ref("Standing", member.standing),
+            "tier": member.standing.rank,
             "suspended": member.suspended,
             "groups": _refs("SharingGroup", member.groups),
+            "agreements": _refs("Agreement", member.agreements),
         },
         "parents": [uid("Audience", str(grantee)) for grantee in _audiences(member)],
     }
@@ -102,21 +104,20 @@ def _audiences(member: Member) -> list[Grantee]:
 
 
 def collection_entity(collection: Collection) -> Entity:
-    """Return a collection with its rights."""
-    return {
-        "uid": uid("Collection", collection.id),
-        "attrs": {
-            "readers": _refs("Audience", map(str, collection.readers)),
-            "writers": _refs("Audience", map(str, collection.writers)),
-            "topic": collection.topic,
-        },
-        "parents": [],
+    """Return a collection with its rights; `agreement` is left out where there is none."""
+    attrs: dict[str, object] = {
+        "readers": _refs("Audience", map(str, collection.readers)),
+        "writers": _refs("Audience", map(str, collection.writers)),
+        "topic": collection.topic,
     }
+    if collection.agreement is not None:
+        attrs["agreement"] = _ref("Agreement", collection.agreement)
+    return {"uid": uid("Collection", collection.id), "attrs": attrs, "parents": []}
 
 
 def label_entity(entity_id: str, label: Label, collection: Collection) -> Entity:
     """Return a label of `collection`; `producer` is left out where there is none."""
-    attrs = {
+    attrs: dict[str, object] = {
         "collection": _ref("Collection", collection.id),
         "tlp": _ref("Tlp", label.tlp),
         "groups": _refs("SharingGroup", label.groups),
@@ -126,6 +127,12 @@ def label_entity(entity_id: str, label: Label, collection: Collection) -> Entity
         "severity": _ref("Severity", label.severity),
         "producer_kind": _ref("Kind", label.producer_kind),
         "unresolved": label.unresolved,
+        "reciprocal": label.reciprocal,
+        "tier_min": label.standing_min.rank,
+        "mandatory": label.mandatory,
+        "for_regulators": label.for_regulators,
+        "attribution": _ref("Attribution", label.attribution),
+        "anonymous": label.anonymous,
     }
     if label.producer is not None:
         attrs["producer"] = _ref("Member", label.producer)

@@ -5,12 +5,13 @@ Otherwise the mismatch would show only as evaluation errors, each of which refus
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import cedarpy
 
-from hub.domain.ids import CollectionId, GroupId, MemberId
-from hub.domain.label import Label, Severity, Tlp
+from hub.domain.ids import AgreementId, CollectionId, GroupId, MemberId
+from hub.domain.label import Attribution, Label, Severity, Tlp
 from hub.domain.member import SECTORS, Member, MemberKind, Principal, Role, Standing
 from hub.domain.policy_check import SCHEMA_FILE
 from hub.domain.policy_entities import (
@@ -57,12 +58,14 @@ def refuse_unfit(schema: cedarpy.Schema, text: str) -> None:
 
 def _entities() -> Iterator[Entity]:
     """Yield entities that between them have every attribute and every value of the closed vocabularies."""
-    groups, recipients = frozenset({GroupId("group")}), frozenset({_MEMBER.id})
+    groups, recipients, agreement = frozenset({GroupId("group")}), frozenset({_MEMBER.id}), AgreementId("agreement")
     for kind, standing in product(MemberKind, Standing):
-        yield member_entity(Member(_MEMBER.id, "slug", "name", kind, SECTORS, standing, groups=groups))
-    yield collection_entity(_COLLECTION)
-    for tlp, kind, severity in product(Tlp, MemberKind, Severity):
-        label = Label(_COLLECTION.id, tlp, kind, groups, recipients, SECTORS, severity=severity, producer=_MEMBER.id)
+        yield member_entity(Member(_MEMBER.id, "slug", "name", kind, SECTORS, standing, groups=groups, agreements=frozenset({agreement})))
+    yield collection_entity(replace(_COLLECTION, agreement=agreement))
+    for tlp, kind, severity, known_to in product(Tlp, MemberKind, Severity, Attribution):
+        label = Label(
+            _COLLECTION.id, tlp, kind, groups, recipients, SECTORS, severity=severity, producer=_MEMBER.id, attribution=known_to
+        )  # fmt: skip
         yield label_entity("0", label, _COLLECTION)
 
 

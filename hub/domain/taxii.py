@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hub.domain.ids import CollectionId, StatusId
+from hub.domain.ids import AgreementId, CollectionId, StatusId
 from hub.domain.label import Tlp
 
 MEDIA_TYPE_TAXII = "application/taxii+json;version=2.1"
@@ -63,6 +63,8 @@ class Collection:
     topic: str = "threat"  # the label's topic for content that does not say
     signature_required: bool = False  # unsigned objects are refused
     media_types: tuple[str, ...] = field(default=(MEDIA_TYPE_STIX,))
+    reciprocal: bool = False  # content that does not say takes part in reciprocal release
+    agreement: AgreementId | None = None  # the sharing agreement under which its content flows; None: the terms of membership
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ COLLECTION = table("collection")
 CLOCK = table("collection_clock")
 RIGHT = table("collection_right")
 
+_CHANGEABLE = ("alias", "description", "default_tlp", "topic", "signature_required", "media_types", "reciprocal", "agreement_id")
+
 _ADD_ROOT = prepare(insert(ROOT))
 _SET_ROOT = prepare(
     update(ROOT)
@@ -26,9 +28,7 @@ _LAST_ROW = prepare(select(func.coalesce(func.max(COLLECTION.c.row), 0)))
 _ADD_COLLECTION = prepare(insert(COLLECTION))
 _ADD_CLOCK = prepare(insert(CLOCK))
 _SET_COLLECTION = prepare(
-    update(COLLECTION)
-    .where(COLLECTION.c.id == bindparam("key"))
-    .values({name: bindparam(name) for name in ("alias", "description", "default_tlp", "topic", "signature_required", "media_types")})
+    update(COLLECTION).where(COLLECTION.c.id == bindparam("key")).values({name: bindparam(name) for name in _CHANGEABLE})
 )
 _GRANT = prepare(insert(RIGHT))
 _REVOKE_RIGHT = prepare(
@@ -91,4 +91,6 @@ def _columns(collection: Collection) -> dict[str, Any]:
         "topic": collection.topic,
         "signature_required": int(collection.signature_required),
         "media_types": json.dumps(list(collection.media_types)),
+        "reciprocal": int(collection.reciprocal),
+        "agreement_id": collection.agreement,
     }

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from sqlalchemy import bindparam, select, update
 
 from hub.domain.directory import Certificate, Directory, HeldCollection, Person, Token
-from hub.domain.ids import CollectionId, GroupId, MemberId, TokenId
+from hub.domain.ids import AgreementId, CollectionId, GroupId, MemberId, TokenId
 from hub.domain.label import Tlp
-from hub.domain.member import Member, MemberKind, Role, SharingGroup, Standing
+from hub.domain.member import Member, MemberKind, Role, SharingGroup, Size, Standing
 from hub.domain.taxii import ApiRoot, Collection, Grantee, GranteeKind, Right
 from hub.errors import ConfigError
 from hub.store.database import Connection, Row, prepare
@@ -31,7 +31,17 @@ _REVISION = prepare(select(REVISION.c.value).where(REVISION.c.id == 1))
 _BUMP = prepare(update(REVISION).where(REVISION.c.id == 1).values(value=REVISION.c.value + 1))
 _STATE = prepare(select(STATE.c.value).where(STATE.c.name == bindparam("name")))
 _MEMBERS = prepare(
-    select(MEMBER.c.id, MEMBER.c.slug, MEMBER.c.name, MEMBER.c.kind, MEMBER.c.sectors, MEMBER.c.standing, MEMBER.c.suspended)
+    select(
+        MEMBER.c.id,
+        MEMBER.c.slug,
+        MEMBER.c.name,
+        MEMBER.c.kind,
+        MEMBER.c.sectors,
+        MEMBER.c.standing,
+        MEMBER.c.suspended,
+        MEMBER.c.size,
+        MEMBER.c.owner,
+    )
 )
 _PEOPLE = prepare(select(PERSON.c.username, PERSON.c.member_id, PERSON.c.role, PERSON.c.password_hash, PERSON.c.epoch, PERSON.c.disabled))
 _TOKENS = prepare(
@@ -53,6 +63,7 @@ _COLLECTIONS = prepare(
     select(
         COLLECTION.c.row, COLLECTION.c.id, COLLECTION.c.api_root, COLLECTION.c.title, COLLECTION.c.alias, COLLECTION.c.description,
         COLLECTION.c.default_tlp, COLLECTION.c.topic, COLLECTION.c.signature_required, COLLECTION.c.media_types,
+        COLLECTION.c.reciprocal, COLLECTION.c.agreement_id,
     ).order_by(COLLECTION.c.id)
 )  # fmt: skip
 _RIGHTS = prepare(select(RIGHT.c.collection_id, RIGHT.c.right, RIGHT.c.grantee_kind, RIGHT.c.grantee_value))
@@ -117,10 +128,11 @@ async def load_directory(conn: Connection) -> Directory:
 
 
 def _member(row: Row, groups: set[GroupId]) -> Member:
-    id, slug, name, kind, sectors, standing, suspended = row
+    id, slug, name, kind, sectors, standing, suspended, size, owner = row
     return Member(
-        MemberId(id), slug, name, MemberKind(kind), frozenset(json.loads(sectors)), Standing(standing), bool(suspended), frozenset(groups)
-    )
+        MemberId(id), slug, name, MemberKind(kind), frozenset(json.loads(sectors)), Standing(standing), bool(suspended), frozenset(groups),
+        Size(size), owner,
+    )  # fmt: skip
 
 
 def _person(row: Row) -> Person:
@@ -138,7 +150,9 @@ async def _collections(conn: Connection) -> dict[CollectionId, HeldCollection]:
     for collection, right, kind, value in await conn.fetch(_RIGHTS):
         granted.setdefault((collection, right), set()).add(Grantee(GranteeKind(kind), value))
     held: dict[CollectionId, HeldCollection] = {}
-    for row, id, api_root, title, alias, description, tlp, topic, signed, media_types in await conn.fetch(_COLLECTIONS):
+    for row, id, api_root, title, alias, description, tlp, topic, signed, media_types, reciprocal, agreement in await conn.fetch(
+        _COLLECTIONS
+    ):
         held[CollectionId(id)] = HeldCollection(
             Collection(
                 CollectionId(id),
@@ -152,6 +166,8 @@ async def _collections(conn: Connection) -> dict[CollectionId, HeldCollection]:
                 topic,
                 bool(signed),
                 tuple(json.loads(media_types)),
+                bool(reciprocal),
+                None if agreement is None else AgreementId(agreement),
             ),
             row,
         )

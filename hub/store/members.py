@@ -19,7 +19,7 @@ _ADD_MEMBER = prepare(insert(MEMBER))
 _SET_MEMBER = prepare(
     update(MEMBER)
     .where(MEMBER.c.id == bindparam("key"))
-    .values({name: bindparam(name) for name in ("name", "kind", "sectors", "standing", "suspended")})
+    .values({name: bindparam(name) for name in ("name", "kind", "sectors", "standing", "suspended", "size", "owner")})
 )
 _ADD_PERSON = prepare(insert(PERSON))
 _SET_PERSON = prepare(
@@ -81,11 +81,13 @@ async def leave_group(conn: Connection, group: GroupId, member: MemberId) -> Non
     await conn.execute(_LEAVE, group=group, member=member)
 
 
-def _columns(member: Member) -> dict[str, str | int]:
+def _columns(member: Member) -> dict[str, str | int | None]:
     return {
         "name": member.name,
         "kind": member.kind.value,
         "sectors": json.dumps(sorted(member.sectors)),
         "standing": member.standing.value,
         "suspended": int(member.suspended),
+        "size": member.size.value,
+        "owner": member.owner,
     }

@@ -88,9 +88,9 @@ def test_file_of_another_sort_is_no_part_of_a_bundle():
         ("entity Standing enum", "entity Standing enm", r"schema\.cedarschema:\d+: unexpected token"),
         ('"reader", ', "", r"schema\.cedarschema:1: action seeCollection is not declared as the hub asks it"),
         ("readAfter6h, ", "", r"schema\.cedarschema:1: action readAfter6h is not declared"),
-        ("standing: Standing,", "", r"schema\.cedarschema:24: entity Member does not take what the hub hands to policies"),
-        ('"utilities", "water"', '"utilities"', r"schema\.cedarschema:24: entity Member does not take"),
-        ('enum ["routine", "imminent"]', 'enum ["imminent"]', r"schema\.cedarschema:42: entity Label does not take"),
+        ("standing: Standing,", "", r"schema\.cedarschema:26: entity Member does not take what the hub hands to policies"),
+        ('"utilities", "water"', '"utilities"', r"schema\.cedarschema:26: entity Member does not take"),
+        ('enum ["routine", "imminent"]', 'enum ["imminent"]', r"schema\.cedarschema:47: entity Label does not take"),
     ],
 )
 def test_schema_that_lacks_what_the_hub_hands_over_is_refused(old: str, new: str, told: str):

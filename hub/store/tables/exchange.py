@@ -1,25 +1,9 @@
-"""The schema, as SQLModel classes. Neither the domain's values nor what goes over the wire.
+"""The exchange itself: members and their credentials, collections, the feed, pushes, and what keeps the hub at work."""
 
-Rules:
-* Columns are of kinds that both drivers take as they are: whole numbers, texts, bytes. Times are whole microseconds since
-  the epoch (`_us`), JSON is text, truth is 0 or 1.
-* Every constraint has a name, by the naming convention below.
-* `version.body` is the truth; all else about an object can be computed from it again.
-"""
-
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-SQLModel.metadata.naming_convention = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-# SQLite only makes a column the row's own number if it is called INTEGER.
-_ROW = BigInteger().with_variant(Integer(), "sqlite")
+from hub.store.tables.base import ROW
 
 
 class HubState(SQLModel, table=True):
@@ -48,6 +32,8 @@ class MemberRow(SQLModel, table=True):
     sectors: str = Field(sa_column=Column(Text, nullable=False))  # JSON list
     standing: str = Field(sa_column=Column(Text, nullable=False))
     suspended: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    size: str = Field(sa_column=Column(Text, nullable=False, server_default="medium"))
+    owner: str | None = Field(sa_column=Column(Text, nullable=True))  # who owns it in the end, as registered
     created_us: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
@@ -134,6 +120,8 @@ class CollectionRow(SQLModel, table=True):
     topic: str = Field(sa_column=Column(Text, nullable=False))
     signature_required: int = Field(sa_column=Column(SmallInteger, nullable=False))
     media_types: str = Field(sa_column=Column(Text, nullable=False))  # JSON list
+    reciprocal: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    agreement_id: str | None = Field(sa_column=Column(Text, nullable=True))  # None: the terms of membership
     created_us: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
@@ -165,7 +153,7 @@ class LabelRow(SQLModel, table=True):
 
     __tablename__ = "label"
     __table_args__ = (UniqueConstraint("collection_row", "digest"), UniqueConstraint("collection_row", "number"))
-    id: int = Field(sa_column=Column(_ROW, primary_key=True, autoincrement=False))  # collection_row * 2**32 + number
+    id: int = Field(sa_column=Column(ROW, primary_key=True, autoincrement=False))  # collection_row * 2**32 + number
     collection_row: int = Field(sa_column=Column(Integer, nullable=False))
     number: int = Field(sa_column=Column(Integer, nullable=False))  # 0, 1, … in the order of their first use in the collection
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
@@ -185,7 +173,7 @@ class ObjectRow(SQLModel, table=True):
 
     __tablename__ = "object"
     __table_args__ = (UniqueConstraint("stix_id", "lineage"),)
-    row: int = Field(sa_column=Column(_ROW, primary_key=True, autoincrement=True))
+    row: int = Field(sa_column=Column(ROW, primary_key=True, autoincrement=True))
     stix_id: str = Field(sa_column=Column(Text, nullable=False))
     lineage: str = Field(sa_column=Column(Text, nullable=False))
     type: str = Field(sa_column=Column(Text, nullable=False))
@@ -199,7 +187,7 @@ class VersionRow(SQLModel, table=True):
 
     __tablename__ = "version"
     __table_args__ = (UniqueConstraint("object_row", "version_us"),)
-    row: int = Field(sa_column=Column(_ROW, primary_key=True, autoincrement=True))
+    row: int = Field(sa_column=Column(ROW, primary_key=True, autoincrement=True))
     object_row: int = Field(sa_column=Column(BigInteger, nullable=False))
     version_us: int = Field(sa_column=Column(BigInteger, nullable=False))
     version: str = Field(sa_column=Column(Text, nullable=False))  # as its producer wrote it, or the date added
@@ -351,14 +339,9 @@ class AuditRow(SQLModel, table=True):
     """What administrators did. Appended in the transaction of the change itself."""
 
     __tablename__ = "audit"
-    row: int = Field(sa_column=Column(_ROW, primary_key=True, autoincrement=True))
+    row: int = Field(sa_column=Column(ROW, primary_key=True, autoincrement=True))
     at_us: int = Field(sa_column=Column(BigInteger, nullable=False))
     actor: str = Field(sa_column=Column(Text, nullable=False))  # a credential, or "command line"
     action: str = Field(sa_column=Column(Text, nullable=False))  # "member.add", "token.revoke", …
     target: str = Field(sa_column=Column(Text, nullable=False))
     detail: str = Field(sa_column=Column(Text, nullable=False))  # JSON, without secrets
-
-
-def table(name: str) -> Table:
-    """Return a table of the schema by its name."""
-    return SQLModel.metadata.tables[name]

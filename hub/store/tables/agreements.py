@@ -1,0 +1,1 @@
+"""Sharing agreements, and requests for wider release."""

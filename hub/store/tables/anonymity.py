@@ -1,0 +1,1 @@
+"""Who asked not to be known, the renditions that were made, and who lifted anonymity."""
