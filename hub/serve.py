@@ -27,7 +27,7 @@ from aiohttp import web
 from hub.app import build_app
 from hub.config import Config, load_config
 from hub.errors import ConfigError
-from hub.logs import access_log, configure_logs
+from hub.logs import AccessLines, access_log, configure_logs
 from hub.supervise import READY, Supervisor
 from hub.web.access import AccessLog, Recorder
 from hub.web.connections import CONNECTIONS
@@ -88,13 +88,13 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
     return context
 
 
-def make_runner(app: web.Application) -> web.AppRunner:
-    """Return aiohttp's runner for the hub, with its limits and its access log."""
+def make_runner(app: web.Application, lines: AccessLines | None) -> web.AppRunner:
+    """Return aiohttp's runner for the hub, with its limits; `lines` takes a line about each request."""
     config = app[CONFIG]
     return web.AppRunner(
         app,
         access_log_class=AccessLog,
-        access_log=Recorder(access_log(app[CONFIG].log_level), app[METRICS], app[CONNECTIONS].request_ended),
+        access_log=Recorder(lines.write if lines is not None else None, app[METRICS], app[CONNECTIONS].request_ended),
         keepalive_timeout=config.keepalive_s,
         max_line_size=config.request_line_bytes_max,
         max_field_size=config.request_line_bytes_max,
@@ -112,7 +112,8 @@ async def serving(app: web.Application, sock: socket.socket) -> AsyncIterator[No
         ConfigError: the database is not there or not migrated, or TLS cannot be set up.
     """
     tls = tls_context(app[CONFIG])
-    runner = make_runner(app)
+    lines = access_log(app[CONFIG].log_level)
+    runner = make_runner(app, lines)
     try:
         await runner.setup()
         assert runner.server is not None
@@ -122,6 +123,8 @@ async def serving(app: web.Application, sock: socket.socket) -> AsyncIterator[No
             yield
     finally:
         await runner.cleanup()
+        if lines is not None:
+            lines.flush()
 
 
 async def serve(config: Config, sock: socket.socket, *, on_ready: Callable[[], None], supervisor: socket.socket | None = None) -> None:

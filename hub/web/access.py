@@ -1,9 +1,9 @@
 """What is written down of every request: a line in the log, and the counters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -15,11 +15,17 @@ from hub.web.middleware import route_of
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+class WriteLine(Protocol):
+    """Writes a line of the log (see `hub.logs.AccessLines`): within a moment, together with others, or `at_once`."""
+
+    def __call__(self, event: MutableMapping[str, Any], *, at_once: bool) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """Where a process writes down what it answered."""
 
-    write: Callable[[dict[str, Any]], None] | None  # writes a line of the log, see hub.logs.access_log
+    write: WriteLine | None  # None where the log's level leaves such lines out
     metrics: Metrics
     ended: Callable[[object], None]  # tells that the connection (aiohttp's protocol) has answered its request
 
@@ -47,7 +53,7 @@ class AccessLog(AbstractAccessLogger):
         if recorder.write is None or route in OPEN_PATHS:
             return
         principal = request.get(PRINCIPAL)
-        recorder.write({
+        line = {
             "event": "request",
             "request_id": request_id,
             "method": method,
@@ -59,4 +65,5 @@ class AccessLog(AbstractAccessLogger):
             "credential": principal and principal.credential,
             "member": principal and principal.member and principal.member.slug,
             "error": error,
-        })  # fmt: skip
+        }
+        recorder.write(line, at_once=error is not None)

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from hub.logs import configure_logs
-from tests.web.hubs import Running, prepare, running, serve_process
+from tests.web.hubs import Running, prepare, running, serve_process, until
 
 HOSTILE = 'a\r\n{"event":"forged"}\x1b[31mred\u2028line\u2029\x85\x00\u202e\ud800'
 
@@ -72,28 +72,57 @@ def breaking(app: web.Application) -> None:
 
 
 async def test_a_request_is_one_line_with_who_asked_what_and_how_it_went(written: io.StringIO, sqlite_url: str):
-    async with running(sqlite_url) as site:
-        async with site.session.get(
+    async with (
+        running(sqlite_url) as site,
+        site.session.get(
             f"{site.url}/taxii2/hub/collections/?match[id]=hidden", headers={**site.bearer, "X-Request-Id": "asked-by-the-test"}
-        ) as answer:
-            body = await answer.read()
-        line = next(line for line in lines(written) if line["event"] == "request")
-        assert (
-            line.items()
-            >= {
-                "request_id": "asked-by-the-test",
-                "method": "GET",
-                "route": "/taxii2/{root}/collections/",
-                "status": 200,
-                "address": "127.0.0.1",
-                "credential": f"token:{site.token.split('_')[2]}",
-                "member": "energy",
-                "error": None,
-                "level": "info",
-            }.items()
-        )
-        assert 0 < line["ms"] < 10_000
-        assert line["bytes"] >= len(body)
+        ) as answer,
+    ):
+        body = await answer.read()
+    # The line was written by the orderly end at the latest.
+    line = next(line for line in lines(written) if line["event"] == "request")
+    assert (
+        line.items()
+        >= {
+            "request_id": "asked-by-the-test",
+            "method": "GET",
+            "route": "/taxii2/{root}/collections/",
+            "status": 200,
+            "address": "127.0.0.1",
+            "credential": f"token:{site.token.split('_')[2]}",
+            "member": "energy",
+            "error": None,
+            "level": "info",
+        }.items()
+    )
+    assert line["time"].endswith("Z")
+    assert 0 < line["ms"] < 10_000
+    assert line["bytes"] >= len(body)
+
+
+async def test_a_line_about_a_request_waits_for_no_other_request(written: io.StringIO, sqlite_url: str):
+    async with running(sqlite_url) as site:
+        async with site.session.get(f"{site.url}/taxii2/", headers=site.bearer) as answer:
+            assert answer.status == 200
+        await until(lambda: "request" in [line["event"] for line in lines(written)])
+
+
+async def test_lines_stand_in_the_order_of_what_happened(written: io.StringIO, sqlite_url: str):
+    async with running(sqlite_url) as site:
+        for number in range(300):  # more than are written together
+            async with site.session.get(f"{site.url}/taxii2/", headers={**site.bearer, "X-Request-Id": f"request-{number}"}) as answer:
+                assert answer.status == 200
+        structlog.get_logger().info("afterwards")
+        logged = lines(written)
+        assert [line["request_id"] for line in logged[:-1]] == [f"request-{number}" for number in range(300)]
+        assert logged[-1]["event"] == "afterwards"
+
+
+async def test_a_request_that_failed_is_logged_at_once(written: io.StringIO, sqlite_url: str):
+    async with running(sqlite_url) as site:
+        async with site.session.get(f"{site.url}/taxii2/", headers={"Authorization": "Bearer wrong"}) as answer:
+            assert answer.status == 401
+        assert [line["error"] for line in lines(written)] == ["unauthenticated"]
 
 
 async def test_every_line_of_a_request_has_its_id_and_a_failure_its_traceback(written: io.StringIO, sqlite_url: str):
