@@ -44,7 +44,7 @@ def _schema_block(entity: str) -> str:
     return found[0]
 
 
-# Standings are compared as numbers, which a field of its own gives; what a member owns and how large it is decides its score, not its sight.
+# Standings are compared as numbers, which a field of its own gives; how large a member is and who owns it decides its score, not its sight.
 @pytest.mark.parametrize(
     ("entity", "value", "beside", "as_number"),
     [("Label", Label, {"standing_min"}, {"tier_min"}), ("Member", Member, {"id", "slug", "name", "size", "owner"}, {"tier"})],
