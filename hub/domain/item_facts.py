@@ -1,0 +1,136 @@
+"""What an object says of itself that its quality depends on, read from its properties; what others say of it is not known here.
+
+* Properties are of a checked object (`hub.domain.stix`), so their types are right.
+* Observables are normalised, so that the same one is the same key whoever wrote it, in an indicator or as an object.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from hub.domain.marking import SHARING_EXTENSION
+from hub.domain.standing_rules import Kind
+from hub.domain.stix import microseconds
+
+Properties = Mapping[str, Any]
+
+# A comparison for equality in a pattern, and the parts of its path. What a pattern compares otherwise names no single observable.
+_EQUALITY = re.compile(r"([a-z0-9-]+):([a-zA-Z_][\w.'-]*)\s*={1,2}\s*'((?:[^'\\]|\\.)*)'")
+_ESCAPED = re.compile(r"\\(.)")
+_CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
+_TECHNIQUE_SOURCES = frozenset({"mitre-attack", "mitre-ics-attack", "mitre-mobile-attack", "capec"})
+_VALUE_TYPES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr"})
+_KINDS = {
+    "ipv4-addr": Kind.ADDRESS,
+    "ipv6-addr": Kind.ADDRESS,
+    "mac-addr": Kind.ADDRESS,
+    "domain-name": Kind.URL,
+    "url": Kind.URL,
+    "email-addr": Kind.URL,
+    "file": Kind.HASH,
+}
+
+
+def kind_of(properties: Properties) -> Kind:
+    """Return what an object tells; an indicator tells what grows old first of what it compares."""
+    types = {key.partition(":")[0] for key in keys_of(properties)} or {properties["type"]}
+    kinds = {_KINDS.get(type, Kind.REPORT) for type in types}
+    return next(kind for kind in Kind if kind in kinds)
+
+
+def keys_of(properties: Properties) -> frozenset[str]:
+    """Return the observables that an object names, as "type:value" or "file:ALGORITHM:value"; empty where it describes only."""
+    return frozenset(_keys(properties))
+
+
+def observed_us_of(properties: Properties) -> int | None:
+    """Return when its author first observed what an object tells: the earliest time that it gives for that; None if it gives none.
+
+    `first_seen` of an actor or a campaign is not looked at: it says how old the actor is, not how old the observation.
+    """
+    names = ["created", "valid_from", "first_observed", "published"]
+    if properties["type"] == "sighting":
+        names.append("first_seen")
+    times = [microseconds(properties[name]) for name in names if name in properties]
+    return min(times, default=None)
+
+
+def context_of(properties: Properties, related: frozenset[str] = frozenset()) -> float:
+    """Return the share of the context that an object should have: technique, relationship, confidence, defensive action, sector.
+
+    Args:
+        related: types of the objects that it is tied to, by relationships or as a report's content.
+    """
+    references = properties.get("external_references", ())
+    present = (
+        bool(properties.get("kill_chain_phases"))
+        or "attack-pattern" in related | {properties["type"]}
+        or any(reference["source_name"] in _TECHNIQUE_SOURCES for reference in references),
+        bool(related),
+        "confidence" in properties,
+        "course-of-action" in related | {properties["type"]},
+        bool(_sectors(properties)) or not related.isdisjoint({"identity", "location"}),
+    )
+    return sum(present) / len(present)
+
+
+def usability_of(properties: Properties) -> float:
+    """Return the share of what makes an object fit to be used and passed on: author, marking, words for people, an end of validity."""
+    wanted = [
+        "created_by_ref" in properties,
+        bool(properties.get("object_marking_refs")),
+        bool(properties.get("description") or properties.get("content") or properties.get("abstract")),
+    ]
+    if properties["type"] == "indicator":
+        wanted.append("valid_until" in properties)
+    return sum(wanted) / len(wanted)
+
+
+def _keys(properties: Properties) -> Iterator[str]:
+    type = properties["type"]
+    if type == "indicator" and properties.get("pattern_type") == "stix":
+        for compared, path, value in _EQUALITY.findall(properties["pattern"]):
+            yield from _compared(compared, path, _ESCAPED.sub(r"\1", value))
+    elif type in _VALUE_TYPES:
+        yield _key(type, properties["value"])
+    elif type == "file":
+        yield from (_hash_key(algorithm, value) for algorithm, value in properties.get("hashes", {}).items())
+    elif type == "vulnerability":
+        named = [properties["name"], *(reference.get("external_id", "") for reference in properties.get("external_references", ()))]
+        yield from (f"vulnerability:{cve.upper()}" for name in named for cve in _CVE.findall(name))
+
+
+def _compared(type: str, path: str, value: str) -> Iterator[str]:
+    if type in _VALUE_TYPES and path == "value":
+        yield _key(type, value)
+    elif type == "file" and path.startswith("hashes."):
+        yield _hash_key(path.removeprefix("hashes.").strip("'"), value)
+
+
+def _hash_key(algorithm: str, value: str) -> str:
+    return f"file:{algorithm.upper().replace('-', '')}:{value.lower()}"
+
+
+def _key(type: str, value: str) -> str:
+    if type == "url":
+        return f"url:{_normal_url(value)}"
+    value = value.strip().rstrip(".").lower()
+    if type == "ipv4-addr":
+        value = value.removesuffix("/32")
+    if type == "ipv6-addr":
+        value = value.removesuffix("/128")
+    return f"{type}:{value}"
+
+
+def _normal_url(value: str) -> str:
+    """Return a URL with scheme and host in lower case and no fragment; what cannot be split is kept as it is."""
+    try:
+        parts = urlsplit(value.strip())
+    except ValueError:
+        return value
+    return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower(), path=parts.path or "/", fragment="").geturl()
+
+
+def _sectors(properties: Properties) -> object:
+    return properties.get("sectors") or properties.get("extensions", {}).get(SHARING_EXTENSION, {}).get("sectors")
