@@ -1,13 +1,14 @@
-"""The directory: members, credentials, groups, API Roots, collections and the policies in force, as of one revision.
+"""The directory: members, credentials, groups, agreements, API Roots, collections and the policies in force, as of one revision.
 
 It is immutable. Each node reads it whole when the revision of the database has moved, so a change of any of it takes effect
-on the next request on every node.
+on the next request on every node. What changes as time passes is in it as of one moment, and it says until when that holds.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hub.domain.ids import CollectionId, GroupId, MemberId, TokenId
+from hub.domain.agreement import Agreement
+from hub.domain.ids import AgreementId, CollectionId, GroupId, MemberId, TokenId
 from hub.domain.member import Member, Role, SharingGroup
 from hub.domain.taxii import ApiRoot, Collection
 
@@ -83,6 +84,8 @@ class Directory:
     """Everything that decides who may do what, but for the content itself."""
 
     revision: int
+    at_us: int  # the moment as of which members are parties to the agreements in force
+    until_us: int | None  # the first moment for which it holds no longer, as an agreement starts or ends then; None: it holds on
     policy: str  # digest of the policy bundle in force
     members: Mapping[MemberId, Member]
     people: Mapping[str, Person]
@@ -91,6 +94,20 @@ class Directory:
     groups: Mapping[GroupId, SharingGroup]
     roots: Mapping[str, ApiRoot]
     collections: Mapping[CollectionId, HeldCollection]
+    agreements: Mapping[AgreementId, Agreement]  # those that have ended, or not yet started, included
+
+    def holds_at(self, now_us: int) -> bool:
+        """Whether no agreement starts or ends between the moment of the directory and `now_us`."""
+        return self.until_us is None or now_us < self.until_us
+
+    def agreement_of(self, collection: Collection) -> Agreement | None:
+        """Return the sharing agreement under which a collection's content flows; None: the terms of membership."""
+        return self.agreements[collection.agreement] if collection.agreement is not None else None
+
+    def find_agreement(self, name: str) -> Agreement | None:
+        """Return the sharing agreement with this id or slug."""
+        known = self.agreements.get(AgreementId(name))
+        return known or next((a for a in self.agreements.values() if a.slug == name), None)
 
     def find_member(self, name: str) -> Member | None:
         """Return the member with this id or slug."""

@@ -13,7 +13,7 @@ import cedarpy
 
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal
-from hub.domain.taxii import Collection, Grantee, GranteeKind
+from hub.domain.taxii import Collection, audiences_of
 
 HOUR_S = 3_600
 READ = "read"
@@ -25,8 +25,6 @@ COLLECTION_ACTIONS = ("seeCollection", "readCollection", "writeCollection", "del
 Uid = dict[str, str]
 Request = dict[str, Any]
 Entity = dict[str, Any]
-
-_EVERYONE = Grantee(GranteeKind.EVERYONE)
 
 
 def uid(entity_type: str, entity_id: str) -> Uid:
@@ -89,18 +87,8 @@ def member_entity(member: Member) -> Entity:
             "groups": _refs("SharingGroup", member.groups),
             "agreements": _refs("Agreement", member.agreements),
         },
-        "parents": [uid("Audience", str(grantee)) for grantee in _audiences(member)],
+        "parents": [uid("Audience", str(grantee)) for grantee in audiences_of(member)],
     }
-
-
-def _audiences(member: Member) -> list[Grantee]:
-    return [
-        _EVERYONE,
-        Grantee(GranteeKind.KIND, member.kind),
-        Grantee(GranteeKind.MEMBER, member.id),
-        *(Grantee(GranteeKind.SECTOR, sector) for sector in member.sectors),
-        *(Grantee(GranteeKind.GROUP, group) for group in member.groups),
-    ]
 
 
 def collection_entity(collection: Collection) -> Entity:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from hub.domain.ids import AgreementId, CollectionId, StatusId
 from hub.domain.label import Tlp
+from hub.domain.member import Member
 
 MEDIA_TYPE_TAXII = "application/taxii+json;version=2.1"
 MEDIA_TYPE_STIX = "application/stix+json;version=2.1"
@@ -36,6 +37,17 @@ class Grantee:
 
     def __str__(self) -> str:
         return self.kind if self.kind is GranteeKind.EVERYONE else f"{self.kind}:{self.value}"
+
+
+def audiences_of(member: Member) -> list[Grantee]:
+    """Return every way of naming grantees that takes this member in."""
+    return [
+        Grantee(GranteeKind.EVERYONE),
+        Grantee(GranteeKind.KIND, member.kind),
+        Grantee(GranteeKind.MEMBER, member.id),
+        *(Grantee(GranteeKind.SECTOR, sector) for sector in member.sectors),
+        *(Grantee(GranteeKind.GROUP, group) for group in member.groups),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ async def change(hub: Hub, principal: Principal, work: Callable[[Change], Awaita
 
     async def run(conn: Connection) -> T:
         await bump_revision(conn)  # first: it locks the row, so administrative changes queue here
-        return await work(Change(conn, await load_directory(conn), principal, now_us))
+        return await work(Change(conn, await load_directory(conn, now_us), principal, now_us))
 
     return await hub.db.write(run)
 

@@ -35,19 +35,23 @@ class Hub:
     pushes_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when a push was left for the background
 
     async def directory(self) -> Directory:
-        """Return the directory as it is now; read anew where the revision has moved."""
+        """Return the directory as it is now; read anew where the revision has moved, or an agreement has started or ended."""
         async with self.db.read() as conn:
             revision = await read_revision(conn)
         return await self.directory_since(revision)
 
     async def directory_since(self, revision: int) -> Directory:
-        """Return the directory as it was at this revision, or later."""
-        if self._directory is None or self._directory.revision < revision:
+        """Return the directory as it was at this revision, or later, with what is in force at this moment."""
+        held = self._directory
+        if held is None or held.revision < revision or not held.holds_at(self.now_us()):
             async with self._loading:  # many requests find it moved at once; one reads for all
-                if self._directory is None or self._directory.revision < revision:
+                held = self._directory
+                if held is None or held.revision < revision or not held.holds_at(self.now_us()):
+                    # Where the clock steps back, an agreement that has ended stays ended.
+                    at_us = max(self.now_us(), held.at_us if held is not None else 0)
                     async with self.db.snapshot() as conn:
-                        self._directory = await load_directory(conn)
-        return self._directory
+                        held = self._directory = await load_directory(conn, at_us)
+        return held
 
     async def policies(self, directory: Directory) -> PolicyBundle:
         """Return the policies that `directory` says are in force."""

@@ -1,16 +1,19 @@
 """Reading the directory whole, and the few facts about the hub that every process needs at its start."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from sqlalchemy import bindparam, select, update
 
+from hub.domain.agreement import Agreement, next_moment
 from hub.domain.directory import Certificate, Directory, HeldCollection, Person, Token
 from hub.domain.ids import AgreementId, CollectionId, GroupId, MemberId, TokenId
 from hub.domain.label import Tlp
 from hub.domain.member import Member, MemberKind, Role, SharingGroup, Size, Standing
 from hub.domain.taxii import ApiRoot, Collection, Grantee, GranteeKind, Right
 from hub.errors import ConfigError
+from hub.store.agreements import load_agreements
 from hub.store.database import Connection, Row, prepare
 from hub.store.tables import table
 
@@ -100,9 +103,10 @@ async def load_policy_files(conn: Connection, digest: str) -> Mapping[str, bytes
     return {path: text.encode() for path, text in json.loads(files).items()}
 
 
-async def load_directory(conn: Connection) -> Directory:
-    """Return the directory as it is now. `conn` is a snapshot, so that its parts are of one moment."""
+async def load_directory(conn: Connection, at_us: int) -> Directory:
+    """Return the directory with what is in force at `at_us`. `conn` is a snapshot, so that its parts are of one revision."""
     revision = await read_revision(conn)
+    agreements = await load_agreements(conn)
     memberships: dict[str, set[MemberId]] = {}
     for group_id, member_id in await conn.fetch(_GROUP_MEMBERS):
         memberships.setdefault(group_id, set()).add(MemberId(member_id))
@@ -116,15 +120,27 @@ async def load_directory(conn: Connection) -> Directory:
             of_member.setdefault(member, set()).add(group.id)
     return Directory(
         revision=revision,
+        at_us=at_us,
+        until_us=next_moment(agreements.values(), at_us),
         policy=await read_state(conn, "policy"),
-        members={MemberId(row[0]): _member(row, of_member.get(MemberId(row[0]), set())) for row in await conn.fetch(_MEMBERS)},
+        members=_parties(
+            [_member(row, of_member.get(MemberId(row[0]), set())) for row in await conn.fetch(_MEMBERS)],
+            [agreement for agreement in agreements.values() if agreement.is_in_force(at_us)],
+        ),
         people={row[0]: _person(row) for row in await conn.fetch(_PEOPLE)},
         tokens={TokenId(row[0]): _token(row) for row in await conn.fetch(_TOKENS)},
         certificates={row[0]: Certificate(row[0], row[1], row[2], Role(row[3]), row[4], row[5]) for row in await conn.fetch(_CERTIFICATES)},
         groups=groups,
         roots={slug: ApiRoot(slug, title, description, bool(default)) for slug, title, description, default in await conn.fetch(_ROOTS)},
         collections=await _collections(conn),
+        agreements=agreements,
     )
+
+
+def _parties(members: Iterable[Member], in_force: list[Agreement]) -> dict[MemberId, Member]:
+    if not in_force:
+        return {member.id: member for member in members}
+    return {m.id: replace(m, agreements=frozenset(a.id for a in in_force if a.includes(m))) for m in members}
 
 
 def _member(row: Row, groups: set[GroupId]) -> Member:

@@ -49,7 +49,7 @@ async def seed(url: str, entries: int) -> Seeded:
             secret = bytes.fromhex(await read_state(conn, "secret"))
         community = await db.write(add_community, secret, now_us=now_us - 2 * _SPREAD_US)
         async with db.read() as conn:
-            collection_row = (await load_directory(conn)).collections[COLLECTION.id].row
+            collection_row = (await load_directory(conn, now_us)).collections[COLLECTION.id].row
         first_us, last_us = await _fill(db, community, collection_row, entries, now_us - _SPREAD_US)
     finally:
         await db.close()
@@ -94,4 +94,4 @@ async def _append(
         _, refused = batch.add(one)
         assert refused is None, refused
     await write_batch(conn, batch)
-    return batch.appended[0].date_us, batch.appended[-1].date_us
+    return batch.appended[0][1].date_us, batch.appended[-1][1].date_us
