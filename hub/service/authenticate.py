@@ -16,6 +16,7 @@ from hub.domain.member import Principal, Role
 from hub.domain.token import hash_secret, read_token
 from hub.errors import Invalid, Unauthenticated
 from hub.service.context import Hub
+from hub.service.kept import Bearer
 
 
 async def authenticate(
@@ -55,17 +56,27 @@ def certificate_from_header(text: str) -> bytes:
 
 
 async def _by_header(hub: Hub, directory: Directory, authorization: str, address: str) -> Principal:
-    scheme, _, value = authorization.strip().partition(" ")
-    value = value.strip()
-    match scheme.lower():
-        case "bearer" | "token":
-            return _by_token(hub, directory, value)
-        case "basic":
-            username, password = _basic(value)
-            if username in directory.tokens:
-                return _by_token(hub, directory, password, id=TokenId(username))
-            return await _by_password(hub, directory, username, password, address)
-    raise Unauthenticated("the hub takes the schemes Basic, Bearer and Token")
+    # Whom a token proves is kept under a hash of what was sent, whose key only this process knows.
+    kept = hub.kept.of(directory)
+    sent = hashlib.blake2b(authorization.encode("utf-8", "surrogateescape"), key=hub.kept.key, digest_size=32).digest()
+    bearer = kept.bearers.get(sent)
+    if bearer is None:
+        scheme, _, value = authorization.strip().partition(" ")
+        value = value.strip()
+        match scheme.lower():
+            case "bearer" | "token":
+                bearer = _by_token(hub, directory, value)
+            case "basic":
+                username, password = _basic(value)
+                if username not in directory.tokens:
+                    return await _by_password(hub, directory, username, password, address)
+                bearer = _by_token(hub, directory, password, id=TokenId(username))
+            case _:
+                raise Unauthenticated("the hub takes the schemes Basic, Bearer and Token")
+        kept.keep_bearer(sent, bearer)
+    if bearer.expires_us is not None and bearer.expires_us <= hub.now_us():
+        raise Unauthenticated(f"{bearer.principal.credential.replace(':', ' ')} has expired")
+    return bearer.principal
 
 
 def _basic(value: str) -> tuple[str, str]:
@@ -78,23 +89,8 @@ def _basic(value: str) -> tuple[str, str]:
     return username, password
 
 
-def _by_token(hub: Hub, directory: Directory, text: str, *, id: TokenId | None = None) -> Principal:
+def _by_token(hub: Hub, directory: Directory, text: str, *, id: TokenId | None = None) -> Bearer:
     """Take a whole token, or, where `id` names the token, its secret alone."""
-    held = directory.tokens[_proven(hub, directory, text, id)]
-    if held.revoked_us is not None:
-        raise Unauthenticated(f"token {held.id} was revoked")
-    if held.expires_us is not None and held.expires_us <= hub.now_us():
-        raise Unauthenticated(f"token {held.id} has expired")
-    return _principal(directory, f"token:{held.id}", held.role, held.member)
-
-
-def _proven(hub: Hub, directory: Directory, text: str, id: TokenId | None) -> TokenId:
-    """Return the id of the token whose secret `text` proves. What was proven once is kept, as a hash under a key of this process."""
-    kept = hub.kept.tokens
-    key = hashlib.blake2b(f"{id or ''}\0{text}".encode("utf-8", "surrogateescape"), key=kept.key).digest()
-    proven = kept.proven.get(key)
-    if proven is not None and proven in directory.tokens:
-        return proven
     token = read_token(text)
     if token is None and id is None:
         raise Unauthenticated("this is no token of the hub, or not all of it; copy it again")
@@ -103,8 +99,9 @@ def _proven(hub: Hub, directory: Directory, text: str, id: TokenId | None) -> To
     # An unknown id costs a hash too, so that the answer's time does not tell which ids there are.
     if not hmac.compare_digest(hash_secret(hub.secret, secret), held.secret_hash if held is not None else b"") or held is None:
         raise Unauthenticated("there is no such token")
-    kept.keep(key, held.id)
-    return held.id
+    if held.revoked_us is not None:
+        raise Unauthenticated(f"token {held.id} was revoked")
+    return Bearer(_principal(directory, f"token:{held.id}", held.role, held.member), held.expires_us)
 
 
 async def _by_password(hub: Hub, directory: Directory, username: str, password: str, address: str) -> Principal:

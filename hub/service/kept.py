@@ -4,14 +4,16 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from hub.domain.directory import Directory
 from hub.domain.feed import View
-from hub.domain.ids import LabelId, TokenId
+from hub.domain.ids import CollectionId, LabelId, MemberId
 from hub.domain.label import Label
-from hub.domain.member import Member, Principal
+from hub.domain.member import Member, Principal, Role
 from hub.domain.policy import CollectionDecision, Decision
 from hub.domain.taxii import Collection
 
-_TOKENS_MAX = 20_000
+_BEARERS_MAX = 20_000
+_RIGHTS_MAX = 100_000
 _PRODUCERS_MAX = 10_000
 _LABELS_MAX = 1_000
 
@@ -29,18 +31,46 @@ class KeptView:
     bytes_max: int
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom a token proves, for as long as the directory is as it is."""
+
+    principal: Principal
+    expires_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRights:
+    """What policy says of a member and a collection. Not of others that go by their ids, such as a collection that is about to change."""
+
+    member: Member | None
+    collection: Collection
+    decision: CollectionDecision
+
+
+RightsKey = tuple[str, Role, MemberId | None, CollectionId]
+"""Credential, role and member of a principal, and a collection. Ids, as the things themselves take long to compare."""
+
+
 @dataclass(slots=True)
-class KeptTokens:
-    """Which tokens were proven by their secrets. Whether a token is still good is for the directory to say each time."""
+class KeptOfDirectory:
+    """What was worked out of one directory. It is of no use for another: so a revocation leaves nothing behind."""
 
-    key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    proven: OrderedDict[bytes, TokenId] = field(default_factory=OrderedDict)  # by the hash of what was sent, under `key`
+    directory: Directory
+    bearers: dict[bytes, Bearer] = field(default_factory=dict)  # by the hash of the header that they sent
+    rights: dict[RightsKey, KeptRights] = field(default_factory=dict)
 
-    def keep(self, sent: bytes, token: TokenId) -> None:
-        """Keep that `sent` proves a token."""
-        self.proven[sent] = token
-        if len(self.proven) > _TOKENS_MAX:
-            self.proven.popitem(last=False)
+    def keep_bearer(self, sent: bytes, bearer: Bearer) -> None:
+        """Keep whom a header proves."""
+        if len(self.bearers) >= _BEARERS_MAX:
+            self.bearers.clear()
+        self.bearers[sent] = bearer
+
+    def keep_rights(self, key: RightsKey, rights: KeptRights) -> None:
+        """Keep what policy says about a collection."""
+        if len(self.rights) >= _RIGHTS_MAX:
+            self.rights.clear()
+        self.rights[key] = rights
 
 
 @dataclass(slots=True)
@@ -50,10 +80,16 @@ class Kept:
     views: OrderedDict[tuple[str, int], KeptView] = field(default_factory=OrderedDict)
     decisions: OrderedDict[tuple[str, Member, Collection], dict[LabelId, Decision]] = field(default_factory=OrderedDict)
     decision_count: int = 0
-    rights: OrderedDict[tuple[str, Principal, Collection], CollectionDecision] = field(default_factory=OrderedDict)
     produced: OrderedDict[tuple[str, Member, Collection], dict[Label, Label]] = field(default_factory=OrderedDict)
-    tokens: KeptTokens = field(default_factory=KeptTokens)
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32))  # under which headers are hashed
+    directory: KeptOfDirectory | None = None
     labels: dict[LabelId, Label] = field(default_factory=dict)  # a label never changes
+
+    def of(self, directory: Directory) -> KeptOfDirectory:
+        """Return what is kept of this very directory: nothing at first."""
+        if self.directory is None or self.directory.directory is not directory:
+            self.directory = KeptOfDirectory(directory)
+        return self.directory
 
     def labels_of(self, producer: tuple[str, Member, Collection]) -> dict[Label, Label]:
         """Return the labels that a producer's content had in a collection under a bundle: as resolved, to as given.

@@ -1,8 +1,8 @@
 """What a member may see of a collection at this moment.
 
 Policy is asked once per (member, label) and its answers are kept by what they depend on: the member's attributes, the label,
-the collection's rights and the digest of the bundle. A poll reads the collection's head; while revision, labels and
-observation are those of the kept view, nothing else has to be asked.
+the collection's rights and the digest of the bundle. What a principal may do with a collection is kept for one directory. A poll
+reads the collection's head; while revision, labels and observation are those of the kept view, nothing else has to be asked.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,13 @@ from hub.domain.policy import CollectionDecision, Decision
 from hub.domain.taxii import Collection
 from hub.errors import Unavailable
 from hub.service.context import Hub
-from hub.service.kept import Kept, KeptView
+from hub.service.kept import Kept, KeptRights, KeptView
 from hub.store.feed import Head, StoredLabel, list_labels, plan_for, read_head
 from hub.store.views import record_observation
 
 _TRIES_MAX = 20
 _VIEWS_MAX = 20_000
 _DECISIONS_MAX = 1_000_000
-_RIGHTS_MAX = 100_000
 _STATISTICS_KEEP_US = 10_000_000  # a plan rests on counts and sizes that are at most this old
 
 
@@ -68,14 +67,15 @@ async def see(hub: Hub, directory: Directory, member: Member, held: HeldCollecti
 
 async def rights(hub: Hub, directory: Directory, principal: Principal, collection: Collection) -> CollectionDecision:
     """Return what `principal` may do with a collection."""
-    bundle = await hub.policies(directory)
-    key = (bundle.digest, principal, collection)
-    decision = hub.kept.rights.get(key)
-    if decision is None:
-        decision = hub.kept.rights[key] = bundle.decide_collection(principal, collection)
-        if len(hub.kept.rights) > _RIGHTS_MAX:
-            hub.kept.rights.popitem(last=False)
-    return decision
+    kept = hub.kept.of(directory)
+    member = principal.member
+    key = (principal.credential, principal.role, None if member is None else member.id, collection.id)
+    known = kept.rights.get(key)
+    if known is None or known.member is not member or known.collection is not collection:
+        decision = (await hub.policies(directory)).decide_collection(principal, collection)
+        known = KeptRights(member, collection, decision)
+        kept.keep_rights(key, known)
+    return known.decision
 
 
 async def decide(

@@ -8,6 +8,7 @@ Rules:
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -16,10 +17,11 @@ from hub.domain.timestamp import parse_timestamp
 from hub.errors import NotUnderstood
 
 _LIMIT_DIGITS_MAX = 18
+_KEPT_CHARS_MAX = 512  # a longer query is read each time
 _VERSION_WORDS = frozenset({"first", "last", "all"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # there are four of them, each equal to itself only: hashing their parts would take long
 class Parameters:
     """Which parameters an endpoint defines, and what their absence means."""
 
@@ -46,6 +48,10 @@ def parse_query(text: str, parameters: Parameters, *, match_values_max: int) -> 
     """
     if not text:
         return parameters.absent
+    return (_read_kept if len(text) <= _KEPT_CHARS_MAX else _read)(text, parameters, match_values_max)
+
+
+def _read(text: str, parameters: Parameters, match_values_max: int) -> Query:
     given: dict[str, Any] = {}
     for pair in text.split("&"):
         raw_name, _, raw_value = pair.partition("=")
@@ -63,6 +69,10 @@ def parse_query(text: str, parameters: Parameters, *, match_values_max: int) -> 
         except NotUnderstood as e:
             raise NotUnderstood(f"{name}: {e.detail}") from e
     return replace(parameters.absent, **given) if given else parameters.absent
+
+
+# Who has read a feed to its end asks the same again and again, and so does everybody else who has.
+_read_kept = lru_cache(maxsize=1_024)(_read)
 
 
 def _decode(text: str) -> str | None:
