@@ -40,6 +40,10 @@ class Config:
     title: str = _setting("Fusion Hub", "title of the server in TAXII discovery")
     description: str | None = _setting(None, "description in TAXII discovery")
     contact: str | None = _setting(None, "contact in TAXII discovery and in the API description")
+    membership_basis: str = _setting(
+        "The terms of membership: what members share of their own accord to protect essential services",
+        "the legal basis of sharing in collections that name no sharing agreement",
+    )
 
     body_bytes_max: int = _setting(10 * MIB, "largest request body after decompression; TAXII max_content_length", least=1024)
     envelope_objects_max: int = _setting(100_000, "objects in one push", least=1)

@@ -127,6 +127,7 @@ def change_collection(
     topic: Annotated[str | None, typer.Option(help="For content that does not say.")] = None,
     signature_required: Annotated[bool | None, typer.Option(help="Whether objects without a signature are refused.")] = None,
     media_type: MediaTypes = None,
+    agreement: Annotated[str | None, typer.Option(help='The sharing agreement under which its content flows; "" for none.')] = None,
     as_json: Json = False,
 ) -> None:
     """Change a collection; what is not given stays."""
@@ -143,6 +144,8 @@ def change_collection(
         changes["signature_required"] = signature_required
     if media_type is not None:
         changes["media_types"] = media_type
+    if agreement is not None:
+        changes["agreement"] = agreement or None
 
     async def work(hub: Hub) -> models.Collection:
         return await _shown(hub, await collections.change_collection(hub, COMMAND_LINE, collection, **changes))

@@ -48,18 +48,13 @@ class Agreement:
     tlp_max: Tlp | None = None  # the strictest colour that may flow under it; None: all
     ended_us: int | None = None  # when it was ended before its time; None: it was not
 
-    @property
-    def until_us(self) -> int | None:
-        """The first moment at which it is in force no longer; None: it has no end."""
-        return min((end for end in (self.ends_us, self.ended_us) if end is not None), default=None)
-
     def is_in_force(self, at_us: int) -> bool:
         """Whether it has started and not ended."""
         return self.starts_us <= at_us and not self.has_ended(at_us)
 
     def has_ended(self, at_us: int) -> bool:
-        """Whether it is in force no longer, and never will be again."""
-        return self.until_us is not None and self.until_us <= at_us
+        """Whether it is in force no longer. One that was ended has ended by every node's clock, also by one that is behind."""
+        return self.ended_us is not None or (self.ends_us is not None and self.ends_us <= at_us)
 
     def includes(self, member: Member) -> bool:
         """Whether a member is a party."""
@@ -71,10 +66,10 @@ class Agreement:
 
     def refusal(self, producer: Member, at_us: int) -> str | None:
         """Return why `producer` may bring nothing at all under the agreement at this moment, or None. What comes before the start waits."""
+        if not self.includes(producer):
+            return "this collection rests on a sharing agreement, and your organisation is not a party to it"
         if self.has_ended(at_us):
             return f"{self._named()} has ended; nothing is shared under it any more"
-        if not self.includes(producer):
-            return f"{self._named()} does not include your organisation"
         return None
 
     def refusal_of(self, topic: str, tlp: Tlp) -> str | None:
@@ -137,7 +132,7 @@ def checked_agreement(agreement: Agreement) -> Agreement:
 
 def next_moment(agreements: Iterable[Agreement], at_us: int) -> int | None:
     """Return the next moment after `at_us` at which one of the agreements starts or ends; None: nothing changes by itself."""
-    moments = [moment for agreement in agreements for moment in (agreement.starts_us, agreement.until_us)]
+    moments = [moment for agreement in agreements if agreement.ended_us is None for moment in (agreement.starts_us, agreement.ends_us)]
     return min((moment for moment in moments if moment is not None and moment > at_us), default=None)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hub.domain.agreement import Agreement
 from hub.domain.directory import Directory
 from hub.domain.member import Member, Principal, Role, SharingGroup
 from hub.errors import NotFound, Withheld
@@ -92,3 +93,15 @@ def get_any_group(directory: Directory, name: str) -> SharingGroup:
     if group is None:
         raise NotFound("there is no such sharing group")
     return group
+
+
+def get_any_agreement(directory: Directory, name: str) -> Agreement:
+    """Return the sharing agreement with this slug or id, whoever asks.
+
+    Raises:
+        NotFound: there is none.
+    """
+    agreement = directory.find_agreement(name)
+    if agreement is None:
+        raise NotFound("there is no such sharing agreement")
+    return agreement

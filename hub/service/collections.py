@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from hub.domain.directory import Directory
-from hub.domain.ids import CollectionId, new_uuid
+from hub.domain.ids import AgreementId, CollectionId, new_uuid
 from hub.domain.label import Tlp
 from hub.domain.member import MemberKind, Principal, Role
 from hub.domain.naming import (
@@ -19,7 +19,16 @@ from hub.domain.naming import (
 )
 from hub.domain.taxii import MEDIA_TYPE_STIX, ApiRoot, Collection, Grantee, GranteeKind, Right
 from hub.errors import Conflict, Invalid, NotFound
-from hub.service.administer import Change, change, get_any_group, get_any_member, is_admin, require_active, require_role
+from hub.service.administer import (
+    Change,
+    change,
+    get_any_agreement,
+    get_any_group,
+    get_any_member,
+    is_admin,
+    require_active,
+    require_role,
+)
 from hub.service.context import Hub
 from hub.service.install import DEFAULT_ROOT
 from hub.service.view import rights
@@ -43,6 +52,7 @@ class CollectionChanges(TypedDict, total=False):
     topic: str
     signature_required: bool
     media_types: Iterable[str]
+    agreement: str | None  # slug or id of a sharing agreement that has not ended; None: the terms of membership
 
 
 def list_roots(directory: Directory, principal: Principal) -> list[ApiRoot]:
@@ -175,7 +185,7 @@ async def change_collection(hub: Hub, principal: Principal, name: str, **changes
 
     Raises:
         Withheld: `principal` is no administrator.
-        NotFound: there is no such collection.
+        NotFound: there is no such collection, or no such sharing agreement.
         Invalid: a field is not as it should be.
         Conflict: the alias is taken in the root.
     """
@@ -189,7 +199,10 @@ async def change_collection(hub: Hub, principal: Principal, name: str, **changes
     checked_description(changes.get("description"))
 
     async def work(c: Change) -> Collection:
-        collection = replace(_get(c.directory, name), **changes)  # type: ignore[arg-type] # media_types is a tuple by now
+        held = _get(c.directory, name)
+        if "agreement" in changes:
+            changes["agreement"] = _agreement(c, changes["agreement"])
+        collection = replace(held, **changes)  # type: ignore[arg-type] # media_types is a tuple by now, agreement an id
         _refuse_taken(c.directory, collection)
         await store.set_collection(c.conn, collection)
         await c.record("collection.change", collection.id, **_traced(collection))
@@ -260,6 +273,15 @@ async def _may_know(hub: Hub, directory: Directory, principal: Principal, collec
     return is_admin(principal) or (await rights(hub, directory, principal, collection)).can_see
 
 
+def _agreement(c: Change, name: str | None) -> AgreementId | None:
+    if name is None:
+        return None
+    agreement = get_any_agreement(c.directory, name)
+    if agreement.has_ended(c.now_us):
+        raise Invalid(f"agreement: {agreement.slug} has ended; name one that is in force or is to come")
+    return agreement.id
+
+
 def _find(directory: Directory, name: str) -> Collection | None:
     root, slash, alias = name.partition("/")
     if slash:
@@ -298,6 +320,7 @@ def _traced(collection: Collection) -> dict[str, object]:
         "topic": collection.topic,
         "signature_required": collection.signature_required,
         "media_types": list(collection.media_types),
+        "agreement": collection.agreement,
         "readers": sorted(map(str, collection.readers)),
         "writers": sorted(map(str, collection.writers)),
     }

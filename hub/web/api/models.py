@@ -248,6 +248,7 @@ class CollectionChange(Given):
     topic: str | MISSING = MISSING
     signature_required: bool | MISSING = MISSING
     media_types: list[str] | MISSING = MISSING
+    agreement: Reference | MISSING | None = MISSING
 
 
 class Collection(Shown):
@@ -266,6 +267,7 @@ class Collection(Shown):
     topic: str
     signature_required: bool
     media_types: list[str]
+    agreement: str | None = Field(description="slug of the sharing agreement under which its content flows, if the asker may know of it")
 
 
 # --- policies, audit, explanations, oneself -------------------------------------------------------------------------------

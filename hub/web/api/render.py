@@ -8,6 +8,7 @@ from hub.domain.policy import Rule
 from hub.domain.taxii import ApiRoot, Collection, Grantee, GranteeKind
 from hub.domain.timestamp import format_timestamp
 from hub.service.administer import is_admin
+from hub.service.agreements import find_agreement_of
 from hub.service.context import Hub
 from hub.service.explain import Explanation, LabelAnswer, VersionAnswer
 from hub.service.groups import list_groups
@@ -67,12 +68,14 @@ async def collection(hub: Hub, directory: Directory, principal: Principal, value
     """Show a collection; who has rights on it is for administrators to see."""
     may = await rights(hub, directory, principal, value)
     admin = is_admin(principal)
+    agreement = find_agreement_of(directory, principal, value)
     return models.Collection(
         id=value.id, root=value.api_root, alias=value.alias, title=value.title, description=value.description,
         can_read=may.can_read, can_write=may.can_write,
         readers=sorted(grantee(directory, one) for one in value.readers) if admin else None,
         writers=sorted(grantee(directory, one) for one in value.writers) if admin else None,
         default_tlp=value.default_tlp, topic=value.topic, signature_required=value.signature_required, media_types=list(value.media_types),
+        agreement=agreement.slug if agreement is not None else None,
     )  # fmt: skip
 
 
