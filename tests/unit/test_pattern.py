@@ -51,6 +51,8 @@ GOOD = [
     "((([a:b = 1])))",
     "[a:_b1 = true]",
     "[a:b NOT = 1 AND a:b NOT IN (1)]",
+    "[a:b = 1] // a comment at the end",
+    "[a:b = 00.5]",
 ]
 BAD = [
     "",
@@ -116,6 +118,9 @@ BAD = [
     "[file:hashes.MD5 = '79054025255fb1a26e4bc422aef54eb4' AND file:hashes.'SHA-1' = 'x']",
     "[a:b = 'x']\0",
     "[a:b = 'x\\']",
+    "[a:b = 1]\0",
+    "[a:b = 1] // \0\0\n\0",
+    "[a:b = 00]",
 ]
 
 
@@ -199,6 +204,8 @@ def test_parentheses_nest_to_the_limit_and_not_beyond(before: str, after: str):
         "'" * 30_000,
         "[a:b = 1]" + " " * 30_000 + "x",
         "[a:b IN (" + "1," * 15_000,
+        "[a:b = " + "0" * 30_000 + "]",
+        "[a:b." + "'a'." * 7_500,
         "[a:b = 'x'" + " AND a:b = 'x'" * 2_000 + " AND",
     ],
     ids=lambda text: text[:12],
