@@ -23,6 +23,7 @@ class KeptView:
     """A member's view of a collection, and what it was made from: it holds while that is unchanged."""
 
     revision: int
+    at_us: int  # the directory's moment
     labels: int
     edition: int
     made_us: int

@@ -44,14 +44,14 @@ async def see(hub: Hub, directory: Directory, member: Member, held: HeldCollecti
     for _ in range(_TRIES_MAX):
         async with hub.db.read() as conn:
             head = await read_head(conn, held.row, member.id)
-        if head.revision != directory.revision:
+        if head.revision != directory.revision or not directory.holds_at(hub.now_us()):
             # Changed since this request began: it is judged by what is in force now.
             directory = await hub.directory_since(head.revision)
             member = directory.members[member.id]
             held = directory.collections[held.collection.id]
             if head.revision != directory.revision:
                 continue
-        seen = _keep_using(hub, member, held, head)
+        seen = _keep_using(hub, directory, member, held, head)
         if seen is not None:
             return seen
         async with hub.db.read() as conn:
@@ -61,7 +61,7 @@ async def see(hub: Hub, directory: Directory, member: Member, held: HeldCollecti
         if head.edition < 0 or _differs(observed, grants):
             await hub.db.write(record_observation, held.row, member.id, grants)
             continue
-        return _keep(hub, member, held, head, View.of(observed, [(lb.number, lb.id) for lb in labels]), labels)
+        return _keep(hub, directory, member, held, head, View.of(observed, [(lb.number, lb.id) for lb in labels]), labels)
     raise Unavailable("rights keep changing; try again")
 
 
@@ -126,10 +126,12 @@ def _differs(observed: Observed, grants: list[Granted]) -> bool:
     return False
 
 
-def _keep_using(hub: Hub, member: Member, held: HeldCollection, head: Head) -> Seen | None:
+def _keep_using(hub: Hub, directory: Directory, member: Member, held: HeldCollection, head: Head) -> Seen | None:
     key = (member.id, held.row)
     kept = hub.kept.views.get(key)
     if kept is None or (kept.revision, kept.labels, kept.edition) != (head.revision, head.labels, head.edition):
+        return None
+    if kept.at_us != directory.at_us:  # an agreement has started or ended since
         return None
     if hub.now_us() - kept.made_us > _STATISTICS_KEEP_US:
         return None
@@ -137,10 +139,11 @@ def _keep_using(hub: Hub, member: Member, held: HeldCollection, head: Head) -> S
     return Seen(kept.view, kept.plan, head.clock_us, kept.bytes_max)
 
 
-def _keep(hub: Hub, member: Member, held: HeldCollection, head: Head, view: View, labels: list[StoredLabel]) -> Seen:
+def _keep(hub: Hub, directory: Directory, member: Member, held: HeldCollection, head: Head, view: View, labels: list[StoredLabel]) -> Seen:
     bytes_max = max((label.bytes_max for label in labels), default=0)
-    kept = KeptView(head.revision, head.labels, head.edition, hub.now_us(), view, plan_for(view, labels), bytes_max)
+    plan = plan_for(view, labels)
+    kept = KeptView(head.revision, directory.at_us, head.labels, head.edition, hub.now_us(), view, plan, bytes_max)
     hub.kept.views[member.id, held.row] = kept
     if len(hub.kept.views) > _VIEWS_MAX:
         hub.kept.views.popitem(last=False)
-    return Seen(view, kept.plan, head.clock_us, bytes_max)
+    return Seen(view, plan, head.clock_us, bytes_max)
