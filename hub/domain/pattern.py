@@ -3,7 +3,7 @@
 - All of the operators AND, OR and FOLLOWEDBY associate and mix freely, so a chain of them needs no precedence to be recognised.
 - Beyond the grammar: an observation takes each kind of qualifier once, and a hash compared for equality has its algorithm's length.
 - Time is linear in the length; nesting is limited, so that no pattern exhausts the stack. Regular expressions in MATCHES are never run.
-- By far the commonest patterns, properties that equal strings in one observation, are recognised by one regular expression.
+- The commonest patterns, comparisons without parentheses, are recognised by one regular expression; all others are read token by token.
 """
 
 import re
@@ -51,9 +51,20 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_EQUALITY = r"([a-zA-Z_][\w-]*):([a-zA-Z_]\w*(?:\.(?:[a-zA-Z_]\w*|'[\w-]+'))*) *= *'([^'\\]*)'"
-_EACH_EQUALITY = re.compile(_EQUALITY, re.ASCII)
-_ONLY_EQUALITIES = re.compile(rf"\[ *{_EQUALITY}(?: +(?:AND|OR) +{_EQUALITY})* *\] *", re.ASCII)
+# The common patterns as one regular expression; whatever is repeated in it is taken once and for all, so that its time is linear.
+_NUMBER = r"(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?"
+_TEXT = r"'[^'\\]*+'"
+_PLAIN_TEST = rf"""(?>
+    ([a-zA-Z_][\w-]*+) : ([a-zA-Z_]\w*+ (?:\.(?:[a-zA-Z_]\w*+|'[\w-]++'))*+)
+    (?: [ ]*+ (?:==?|!=|<>) [ ]*+ (?:'([^'\\]*+)'|[+-]?{_NUMBER}|true|false)
+      | [ ]*+ [<>]=? [ ]*+ (?:{_TEXT}|[+-]?{_NUMBER})
+      | [ ]++ (?:LIKE|MATCHES|ISSUBSET|ISSUPERSET) [ ]*+ {_TEXT}
+    ))"""
+_PLAIN_OBSERVATION = rf"""
+    \[ [ ]*+ {_PLAIN_TEST} (?:[ ]++ (?:AND|OR) [ ]++ {_PLAIN_TEST})*+ [ ]*+ \]
+    (?:[ ]*+ (?:WITHIN [ ]++ {_NUMBER} [ ]++ SECONDS|REPEATS [ ]++ [1-9][0-9]*+ [ ]++ TIMES))?+"""
+_EACH_PLAIN_TEST = re.compile(_PLAIN_TEST, re.ASCII | re.VERBOSE)
+_PLAIN = re.compile(rf"{_PLAIN_OBSERVATION} (?:[ ]++ (?:AND|OR|FOLLOWEDBY) [ ]++ {_PLAIN_OBSERVATION})*+ [ ]*+", re.ASCII | re.VERBOSE)
 _ESCAPED = re.compile(r"\\(['\\])")
 
 _HEX_LENGTHS = {  # hash algorithm, without hyphens and in capitals -> its possible lengths in hexadecimal digits
@@ -85,7 +96,7 @@ def check_pattern(text: str, *, limits: Limits) -> frozenset[tuple[str, str]]:
     """
     if len(text) * 4 > limits.pattern_bytes_max and len(text.encode(errors="replace")) > limits.pattern_bytes_max:
         raise Invalid(f"pattern is longer than {limits.pattern_bytes_max} bytes")
-    paths = _paths_of_equalities(text)
+    paths = _paths_of_plain(text)
     if paths is not None:
         return paths
     reader = _Reader(text, depth_max=limits.pattern_depth_max)
@@ -93,14 +104,16 @@ def check_pattern(text: str, *, limits: Limits) -> frozenset[tuple[str, str]]:
     return frozenset(reader.paths)
 
 
-def _paths_of_equalities(text: str) -> frozenset[tuple[str, str]] | None:
-    """Return the paths of a pattern that only compares properties with strings, by = with AND or OR; None for any other, good or bad."""
-    if not _ONLY_EQUALITIES.fullmatch(text):
+def _paths_of_plain(text: str) -> frozenset[tuple[str, str]] | None:
+    """Return the paths of a pattern that only compares properties with values, without parentheses; None for any other, good or bad."""
+    if not _PLAIN.fullmatch(text):
         return None
     paths = set()
-    for object_type, path, value in _EACH_EQUALITY.findall(text):
+    for object_type, path, equalled in _EACH_PLAIN_TEST.findall(text):
         steps = path.split(".")
-        if object_type in _KEYWORDS or not _KEYWORDS.isdisjoint(steps) or ("hashes" in steps and not _is_hash(value, steps[-1].strip("'"))):
+        if object_type in _KEYWORDS or not _KEYWORDS.isdisjoint(steps):
+            return None
+        if "hashes" in path and not _is_hash(equalled, steps[-1].strip("'")):
             return None
         paths.add((object_type, steps[0]))
     return frozenset(paths)

@@ -207,6 +207,7 @@ def test_parentheses_nest_to_the_limit_and_not_beyond(before: str, after: str):
         "[a:b = " + "0" * 30_000 + "]",
         "[a:b." + "'a'." * 7_500,
         "[a:b = 'x'" + " AND a:b = 'x'" * 2_000 + " AND",
+        "[a:b = 'x']" + " AND [a:b > 1] WITHIN 5 SECONDS" * 1_000 + " OR",
     ],
     ids=lambda text: text[:12],
 )
@@ -276,3 +277,38 @@ def test_generated_patterns_are_judged_as_the_grammar_judges_them(text: str):
 )
 def test_the_common_patterns_are_judged_as_the_grammar_judges_them(text: str):
     assert accepts(text) == oracle_accepts(text)
+
+
+plain_paths = st.builds(
+    "{}:{}{}".format, identifiers, identifiers, st.sampled_from(["", ".d", ".hashes.MD5", ".'hashes'.MD5", ".'AND'", ".x-y"])
+)
+spaces = st.sampled_from(["", " ", "  "])
+plain_tests = st.builds(
+    "{}{}{}{}{}".format,
+    plain_paths,
+    spaces,
+    st.sampled_from(["=", "!=", "<>", "==", "<", ">=", " LIKE", "MATCHES", " ISSUBSET"]),
+    spaces,
+    literals,
+)
+plain_observations = st.builds(
+    lambda tests, qualifier: f"[{' AND '.join(tests)}]{qualifier}",
+    st.lists(plain_tests, min_size=1, max_size=2),
+    st.just("")
+    | qualifiers
+    | st.sampled_from([" WITHIN 05 SECONDS", " REPEATS 0 TIMES", " WITHIN 5 SECONDS WITHIN 5 SECONDS", "WITHIN 5SECONDS"]),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(plain_observations, min_size=1, max_size=2), st.sampled_from([" AND ", " FOLLOWEDBY ", " "]))
+def test_a_plain_pattern_is_judged_alike_by_its_shape_and_token_by_token(parts: list[str], operator: str):
+    text = operator.join(parts)
+    assert verdict(text) == verdict("/* with a comment a pattern is no plain one */" + text)
+
+
+def verdict(text: str) -> frozenset[tuple[str, str]] | None:
+    try:
+        return check_pattern(text, limits=LIMITS)
+    except Invalid:
+        return None
