@@ -1,7 +1,8 @@
-"""Why a member sees an object, or does not: every decision named by the policies that made it."""
+"""Why a member sees an object, or does not: every decision with the policies that made it and the basis that it rests on."""
 
 from dataclasses import dataclass
 
+from hub.domain.agreement import Basis
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.feed import View
 from hub.domain.label import Label
@@ -10,6 +11,7 @@ from hub.domain.policy import Decision
 from hub.domain.timestamp import format_timestamp
 from hub.errors import NotFound
 from hub.service.administer import require_active
+from hub.service.agreements import basis
 from hub.service.context import Hub
 from hub.service.view import Seen, rights, see
 from hub.store.feed import entries_of, list_labels
@@ -33,6 +35,7 @@ class VersionAnswer:
     seen: bool
     seen_since: str | None  # the effective date, a TAXII timestamp; None where it is not in view
     answers: tuple[LabelAnswer, ...]  # all have to allow it
+    basis: Basis  # what sharing in the collection rests on
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -97,5 +100,6 @@ async def _in_collection(hub: Hub, directory: Directory, member: Member, held: H
         since = seen.view.effective_us(entry.label, entry.date_us, entry.ordinal, seen.clock_us)
         in_view = since is not None and since <= seen.clock_us
         shown = format_timestamp(since) if since is not None and in_view else None
-        found.append(VersionAnswer(held, entry.version_us, format_timestamp(entry.date_us), in_view, shown, answers))
+        rests_on = basis(hub, directory, held.collection)
+        found.append(VersionAnswer(held, entry.version_us, format_timestamp(entry.date_us), in_view, shown, answers, rests_on))
     return found

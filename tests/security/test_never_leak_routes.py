@@ -21,7 +21,7 @@ from tests.taxii.community import CIRCLE, PRIVATE, SHARED
 from tests.taxii.content import DAY_2, Object, domain_name, envelope, indicator, malware, version_of
 from tests.taxii.site import Reply, Site
 from tests.web.administered import Administered, Answer, administered
-from tests.web.test_api_roles import bodies, foreign, own
+from tests.web.test_api_roles import agreement, bodies, foreign, own
 
 RED, GREEN = TLP2_IDS[Tlp.RED], TLP2_IDS[Tlp.GREEN]
 METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT")
@@ -206,14 +206,14 @@ async def test_who_may_only_write_learns_nothing_of_what_others_wrote(either_sit
 # --- the API --------------------------------------------------------------------------------------------------------------
 
 HIDDEN_FROM = {
-    "reader": ("member", "username", "group", "token", "spki_sha256", "collection"),
-    "publisher": ("member", "username", "group", "token", "spki_sha256", "collection"),
+    "reader": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement"),
+    "publisher": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement"),
     "coordinator": ("username", "group", "token", "spki_sha256", "collection"),
-    "suspended": ("member", "username", "group", "token", "spki_sha256", "collection"),
+    "suspended": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement"),
 }
 NO_SUCH = {
     "member": "nobody", "username": "noone", "group": "nogroup", "token": "aaaaaaaaaaaa", "spki_sha256": "0" * 64,
-    "collection": NOT_THERE["collection"],
+    "collection": NOT_THERE["collection"], "agreement": "noagreement",
 }  # fmt: skip
 
 
@@ -252,13 +252,15 @@ async def test_row_25_what_is_hidden_answers_as_what_is_not_there_on_every_opera
 
 
 async def test_row_25_no_list_of_the_api_changes_when_something_is_added_that_is_not_for_the_caller(api: Administered) -> None:
-    lists = ["/members", "/groups", "/tokens", "/certificates", "/roots", "/collections", "/policies/current", "/me", "/openapi.json"]
+    lists = ["/members", "/groups", "/tokens", "/certificates", "/roots", "/collections", "/agreements"]
+    lists += ["/policies/current", "/me", "/openapi.json"]
     before = {(who, path): seen(await api.get(who, path)) for who in ("reader", "publisher") for path in lists}
     added = [
         ("/members", {"slug": "rail", "name": "Rail", "kind": "operator"}),
         ("/groups", {"slug": "secret", "name": "Secret", "members": ["water"]}),
         ("/collections", {"title": "Secret", "alias": "secret", "readers": ["member:water"], "writers": ["member:water"]}),
         ("/tokens", {"name": "new", "role": "reader", "member": "water"}),
+        ("/agreements", agreement("secret", "water")),
         ("/people", {"username": "bob", "password": "a long enough one", "role": "reader", "member": "water"}),
     ]
     for path, body in added:

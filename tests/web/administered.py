@@ -24,6 +24,7 @@ from hub.domain.member import MemberKind, Role
 from hub.domain.token import TEST, new_token
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
+from hub.service.agreements import Signature, add_agreement
 from hub.service.authenticate import authenticate
 from hub.service.collections import add_collection
 from hub.service.context import Hub
@@ -141,6 +142,11 @@ async def settle(hub: Hub) -> Community:
         hub, COMMAND_LINE, title="Shared", alias="shared", readers=["everyone"], writers=["kind:operator"], default_tlp=Tlp.GREEN
     )
     hidden = await add_collection(hub, COMMAND_LINE, title="Hidden", alias="hidden", readers=["member:water"], writers=["member:water"])
+    for slug, parties in (("accord", ["member:energy"]), ("elsewhere", ["member:water"])):
+        await add_agreement(
+            hub, COMMAND_LINE, slug=slug, title=f"The {slug}", parties=parties, legal_basis="A contract", purpose="Defence",
+            starts_us=0, review_us=hub.now_us(), signatories=[Signature(parties[0].removeprefix("member:"), "Ann", "Director", 0)],
+        )  # fmt: skip
     for username, (member, role) in {"ann": ("energy", Role.READER), "root": (None, Role.ADMIN), "wat": ("water", Role.READER)}.items():
         await add_person(hub, COMMAND_LINE, username=username, password=PASSWORD, role=role, member=member)
     certificates = [

@@ -20,7 +20,10 @@ from hub.web.api.routes import OPERATIONS
 from tests.web.administered import Community, administered
 
 EXAMPLES = 12  # of each operation, half of them about things that are there
-PATH_PARAMETERS = {"member": "energy", "username": "ann", "group": "circle", "root": "hub", "right": "read", "grantee": "kind:operator"}
+PATH_PARAMETERS = {
+    "member": "energy", "username": "ann", "group": "circle", "root": "hub", "right": "read", "grantee": "kind:operator",
+    "agreement": "accord",
+}  # fmt: skip
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -61,7 +64,7 @@ def test_every_reference_of_the_description_leads_somewhere_and_every_schema_is_
     document = describe(Config(), OPERATIONS)
     references = set(re.findall(r"'\$ref': '#/components/(\w+/[^']+)'", str(document)))
     held = {f"{kind}/{name}" for kind in ("schemas", "responses") for name in document["components"][kind]}
-    queries = {f"schemas/{name}" for name in ("ExplainQuery", "NamePage", "RowPage")}  # shown as parameters
+    queries = {f"schemas/{operation.takes.__name__}" for operation in OPERATIONS if operation.reads and operation.takes}  # as parameters
     assert references - held == set()
     assert held - references <= queries | {"responses/" + status for status in ("bad_request", "conflict")}
 

@@ -55,6 +55,11 @@ TABLE = {
     ("PATCH", "/collections/{collection}"): ADMINS,
     ("PUT", "/collections/{collection}/rights/{right}/{grantee}"): ADMINS,
     ("DELETE", "/collections/{collection}/rights/{right}/{grantee}"): ADMINS,
+    ("GET", "/agreements"): ALL,
+    ("POST", "/agreements"): ADMINS_ADD,
+    ("GET", "/agreements/{agreement}"): ALL,
+    ("PATCH", "/agreements/{agreement}"): ADMINS,
+    ("POST", "/agreements/{agreement}/end"): ADMINS,
     ("GET", "/policies"): ADMINS,
     ("POST", "/policies"): ADMINS_ADD,
     ("GET", "/policies/current"): ALL,
@@ -76,6 +81,7 @@ FOREIGN = {
     ("GET", "/certificates/{spki_sha256}"): (404, 404, 404, 200, 200),
     ("DELETE", "/certificates/{spki_sha256}"): (404, 404, 404, 200, 200),
     ("GET", "/collections/{collection}"): (404, 404, 404, 200, 200),
+    ("GET", "/agreements/{agreement}"): (404, 404, 200, 200, 200),  # a coordinator knows all of them
     ("GET", "/explain"): (404, 404, 404, 200, 200),
 }
 
@@ -99,21 +105,34 @@ def bodies() -> dict[tuple[str, str], object]:
         ("PATCH", "/roots/{root}"): {"title": "Renamed"},
         ("POST", "/collections"): {"title": f"Collection {n}"},
         ("PATCH", "/collections/{collection}"): {"topic": "threat"},
+        ("POST", "/agreements"): agreement(f"agreement-{n}"),
+        ("PATCH", "/agreements/{agreement}"): {"title": "Renamed"},
+        ("POST", "/agreements/{agreement}/end"): {"reason": "It has served its purpose."},
         ("POST", "/policies"): {"files": {name: body.decode() for name, body in files.items()}},
     }
+
+
+def agreement(slug: str, member: str = "energy") -> dict[str, object]:
+    """Return a sharing agreement of a member's that is in order."""
+    return {
+        "slug": slug, "title": "New", "parties": [f"member:{member}"], "legal_basis": "A contract", "purpose": "Defence",
+        "starts_at": "2026-01-01T00:00:00Z", "review_at": "2027-01-01T00:00:00Z",
+        "signatories": [{"member": member, "person": "Ann", "role": "Chief Executive", "signed_at": "2025-12-01T00:00:00Z"}],
+    }  # fmt: skip
 
 
 def own(community: Community) -> dict[str, str]:
     return {
         "member": "energy", "username": "ann", "group": "circle", "token": token_id(community, "reader"), "root": "hub",
         "spki_sha256": community.certificate, "collection": community.collection, "right": "read", "grantee": "kind:operator",
+        "agreement": "accord",
     }  # fmt: skip
 
 
 def foreign(community: Community) -> dict[str, str]:
     return own(community) | {
         "member": "water", "username": "wat", "group": "others", "token": token_id(community, "water"),
-        "spki_sha256": community.certificate_of_water, "collection": community.hidden,
+        "spki_sha256": community.certificate_of_water, "collection": community.hidden, "agreement": "elsewhere",
     }  # fmt: skip
 
 

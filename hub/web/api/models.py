@@ -333,6 +333,16 @@ class LabelExplanation(Shown):
     nearest: list[str] = Field(description="where no policy permits it: those that came nearest, and what they missed")
 
 
+class Basis(Shown):
+    """What sharing in a collection rests on: a sharing agreement, or the terms of membership."""
+
+    agreement: str | None = Field(description="slug; null for the terms of membership")
+    title: str
+    legal_basis: str
+    purpose: str | None
+    review_at: Moment | None
+
+
 class VersionExplanation(Shown):
     """Whether a version is seen in a collection, and why."""
 
@@ -341,6 +351,7 @@ class VersionExplanation(Shown):
     date_added: Moment
     seen: bool
     seen_since: Moment | None
+    basis: Basis
     reasons: list[str]
     labels: list[LabelExplanation]
 

@@ -1,6 +1,7 @@
 """From the hub's values to what the API shows. What the asker may not know of is left out here, and secrets have no place in a shape."""
 
 from hub.domain import directory as held
+from hub.domain.agreement import Basis
 from hub.domain.directory import Directory
 from hub.domain.ids import MemberId
 from hub.domain.member import Member, Principal, SharingGroup
@@ -36,7 +37,7 @@ def token(directory: Directory, value: held.Token) -> models.Token:
     """Show a token, without its secret."""
     return models.Token(
         id=value.id, name=value.name, member=_slug(directory, value.member), role=value.role, created_at=format_timestamp(value.created_us),
-        expires_at=_moment(value.expires_us), revoked_at=_moment(value.revoked_us),
+        expires_at=moment(value.expires_us), revoked_at=moment(value.revoked_us),
     )  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def certificate(directory: Directory, value: held.Certificate) -> models.Certifi
     """Show a client certificate's key."""
     return models.Certificate(
         spki_sha256=value.spki_sha256, name=value.name, member=directory.members[value.member].slug, role=value.role,
-        created_at=format_timestamp(value.created_us), revoked_at=_moment(value.revoked_us),
+        created_at=format_timestamp(value.created_us), revoked_at=moment(value.revoked_us),
     )  # fmt: skip
 
 
@@ -77,6 +78,17 @@ async def collection(hub: Hub, directory: Directory, principal: Principal, value
         default_tlp=value.default_tlp, topic=value.topic, signature_required=value.signature_required, media_types=list(value.media_types),
         agreement=agreement.slug if agreement is not None else None,
     )  # fmt: skip
+
+
+def basis(value: Basis) -> models.Basis:
+    """Show what sharing in a collection rests on."""
+    return models.Basis(
+        agreement=value.agreement,
+        title=value.title,
+        legal_basis=value.legal_basis,
+        purpose=value.purpose,
+        review_at=moment(value.review_us),
+    )
 
 
 def grantee(directory: Directory, value: Grantee) -> str:
@@ -121,7 +133,8 @@ def explanation(value: Explanation) -> models.Explanation:
 def _version(value: VersionAnswer) -> models.VersionExplanation:
     return models.VersionExplanation(
         collection=value.collection.collection.id, version=format_timestamp(value.version_us), date_added=value.date_added,
-        seen=value.seen, seen_since=value.seen_since, reasons=list(value.reasons), labels=[_label(answer) for answer in value.answers],
+        seen=value.seen, seen_since=value.seen_since, basis=basis(value.basis), reasons=list(value.reasons),
+        labels=[_label(answer) for answer in value.answers],
     )  # fmt: skip
 
 
@@ -137,5 +150,6 @@ def _slug(directory: Directory, id: MemberId | None) -> str | None:
     return directory.members[id].slug if id is not None else None
 
 
-def _moment(us: int | None) -> str | None:
+def moment(us: int | None) -> str | None:
+    """Show a moment, where there is one."""
     return format_timestamp(us) if us is not None else None
