@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.session import Json, show_one, with_hub
+from hub.cli.simulate import simulate_population
 from hub.domain.policy import PolicyBundle
 from hub.domain.policy_scenario import load_scenarios, unproven
 from hub.errors import ConfigError
@@ -20,6 +21,9 @@ Directory = Annotated[
     Path | None,
     typer.Argument(help="Directory with schema.cedarschema and *.cedar files.", show_default="the policies that come with the hub"),
 ]
+
+
+app.command("simulate")(simulate_population)
 
 
 @app.command("check")

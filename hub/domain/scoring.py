@@ -8,9 +8,9 @@ What can be read from an object itself is read in `hub.domain.item_facts`.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from hub.domain.standing_rules import Kind, StandingRules
 
@@ -28,8 +28,7 @@ class Verdict(StrEnum):
     RETRACTED = "retracted"  # taken back in good time: it earns and costs nothing
 
 
-@dataclass(frozen=True, slots=True)
-class ItemFacts:
+class ItemFacts(NamedTuple):
     """All that an item's quality depends on."""
 
     kind: Kind
@@ -43,8 +42,7 @@ class ItemFacts:
     verdict: Verdict = Verdict.OPEN
 
 
-@dataclass(frozen=True, slots=True)
-class Rating:
+class Rating(NamedTuple):
     """An item's quality and the factors that it is made of, each 0 to 1: what a member is shown of its item."""
 
     quality: int  # millionths

@@ -21,10 +21,10 @@ from hub.domain.standing_rules import SCORE_MAX, EventKind, StandingRules
 
 EPOCH_DAY = 20_454  # 2026-01-01 in days since 1970-01-01; the day whose events weigh `_SCALE`
 CENT = Decimal("0.01")
+DAY_US = 86_400_000_000
 
 _SCALE = 2**32
 _EXPECTED_SHARE_MIN = 0.1  # of the file's figure: a band in which nearly all are silent must not make one report worth a tier
-_DAY_US = 86_400_000_000
 
 
 class Part(StrEnum):
@@ -116,6 +116,7 @@ class Ground(StrEnum):
     SCORE = "score"
     HELD = "held"  # the score has fallen below the threshold, but by less than the margin
     GRACE = "grace"  # it is new
+    GRANTED = "granted"  # an administrator gave it, for as long as grace lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ def weight(day: int, half_life_d: float) -> int:
 
 def day_of(us: int) -> int:
     """Return the day of a moment given in microseconds since the epoch."""
-    return us // _DAY_US
+    return us // DAY_US
 
 
 def aggregate(members: Sequence[tuple[Decimal, Standing]], rules: StandingRules) -> Aggregate | None:

@@ -287,11 +287,10 @@ class StandingRules(Table):
         if self.tier[0].score_min != 0:
             raise fault(f"the lowest tier needs {self.tier[0].score_min:g} points; write score_min = 0.0", "tier", 0, "score_min")
         for index, (lower, tier) in enumerate(zip(self.tier, self.tier[1:], strict=False), start=1):
-            if tier.score_min <= lower.score_min:
-                raise fault(
-                    f"{tier.name} begins at {tier.score_min:g}, {lower.name} at {lower.score_min:g}; write a score_min above {lower.score_min:g}",
-                    *("tier", index, "score_min"),
-                )
+            least = lower.score_min
+            if tier.score_min <= least:
+                message = f"{tier.name} begins at {tier.score_min:g}, {lower.name} at {least:g}; write a score_min above {least:g}"
+                raise fault(message, "tier", index, "score_min")
         return self
 
     @model_validator(mode="after")
