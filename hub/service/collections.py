@@ -203,6 +203,8 @@ async def change_collection(hub: Hub, principal: Principal, name: str, **changes
         if "agreement" in changes:
             changes["agreement"] = _agreement(c, changes["agreement"])
         collection = replace(held, **changes)  # type: ignore[arg-type] # media_types is a tuple by now, agreement an id
+        if changes.keys() & {"agreement", "topic", "default_tlp"}:
+            _refuse_defaults_not_permitted(c.directory, collection)
         _refuse_taken(c.directory, collection)
         await store.set_collection(c.conn, collection)
         await c.record("collection.change", collection.id, **_traced(collection))
@@ -280,6 +282,14 @@ def _agreement(c: Change, name: str | None) -> AgreementId | None:
     if agreement.has_ended(c.now_us):
         raise Invalid(f"agreement: {agreement.slug} has ended; name one that is in force or is to come")
     return agreement.id
+
+
+def _refuse_defaults_not_permitted(directory: Directory, collection: Collection) -> None:
+    """Refuse a collection whose content would be outside its agreement unless it says otherwise itself."""
+    agreement = directory.agreement_of(collection)
+    refusal = agreement.refusal_of(collection.topic, collection.default_tlp) if agreement is not None else None
+    if refusal is not None:
+        raise Invalid(f"agreement: by default the collection's content would be refused: {refusal}")
 
 
 def _find(directory: Directory, name: str) -> Collection | None:
