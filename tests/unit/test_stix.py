@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hub.domain.stix import Limits, microseconds, read_object
+from hub.domain.stix_schema import fits, schema_name, validator_of
 from hub.errors import Invalid
 
 LIMITS = Limits()
@@ -436,3 +437,17 @@ def test_no_value_in_any_place_leads_to_anything_but_a_verdict(base: dict[str, A
     ]:
         with contextlib.suppress(Invalid):
             read(changed(base, **{name: value}))
+
+
+@pytest.mark.parametrize("base", [INDICATOR, RELATIONSHIP, *ACCEPTED.values()], ids=lambda base: base["type"])
+def test_a_schema_taken_in_two_answers_as_the_whole(base: dict[str, Any]):
+    kind = schema_name(base)
+    names = {
+        *base,
+        *"id labels aliases extensions severity foo_bin foo_hex magic_number_hex payload_bin x_any ab Abc a-c 1abc".split(),
+        "é",
+    }
+    for name in sorted(names - {"type"}):
+        for value in [REMOVED, None, "", "x", "00ff", 1, [], ["a"], [None], {}, {"a_hex": "x"}, True]:
+            properties = changed(base, **{name: value})
+            assert fits(kind, properties) == validator_of(kind).is_valid(properties), (name, value)
