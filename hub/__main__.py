@@ -1,36 +1,77 @@
-"""The `hub` command: every command parses, calls one service function, and prints. Codes: 0 done, 1 refused or failed, 2 misused."""
+"""The `hub` command: every command parses, calls one service function, and prints. Codes: 0 done, 1 refused or failed, 2 misused.
 
+The module of a command is imported when the command is called: the libraries of all take longer than most commands.
+"""
+
+import importlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from hub import __version__
-from hub.cli import audit, collections, connector, credentials, data, demo, members, policy, remote, serve
+
+
+class Place(NamedTuple):
+    """Where a command is."""
+
+    module: str  # of hub.cli
+    help: str  # as the command itself has it, for the list of all
+    app: str = "app"  # the Typer there that is the command, as a group of its own, or holds it
+
+
+COMMANDS = {
+    "serve": Place("serve", "Serve the hub until SIGTERM; SIGHUP replaces the workers of a hub on PostgreSQL without losing a connection."),
+    "migrate": Place(
+        "migrate", "Bring the database to the schema that this version needs, and initialise the hub where there is none yet."
+    ),
+    "check-config": Place("serve", "Show the settings that count, without secrets, and what is wrong with them."),
+    "demo": Place("demo", "Run a hub with a fictional community, and say what to try."),
+    "import": Place("data", "Take files into a collection, through the same admission as a push of the member."),
+    "export": Place("data", "Write what a member may see of a collection."),
+    "push": Place("remote", "Push files to a collection of a TAXII 2.1 server, and wait for what becomes of each object."),
+    "pull": Place("remote", "Pull every version in a collection of a TAXII 2.1 server, oldest first, as NDJSON."),
+    "explain": Place("audit", "Explain whether a member sees an object, and by which policies."),
+    "member": Place("members", "Organisations that take part.", "member_app"),
+    "person": Place("members", "People who sign in with a password.", "person_app"),
+    "group": Place("members", "Sharing groups: circles of members.", "group_app"),
+    "token": Place("credentials", "Tokens, with which machines authenticate.", "token_app"),
+    "certificate": Place("credentials", "Client certificates, known by their public key.", "certificate_app"),
+    "root": Place("collections", "TAXII API Roots.", "root_app"),
+    "collection": Place("collections", "TAXII collections, and who may read and write them.", "collection_app"),
+    "agreement": Place("agreements", "Sharing agreements: between whom, on what basis, for what content and how long."),
+    "policy": Place("policy", "Check the policies that decide who sees what, and try them on their scenarios."),
+    "connector": Place("connector", "Sources that the hub pulls from."),
+    "audit": Place("audit", "What administrators did.", "audit_app"),
+}
+
+
+class _Commands(TyperGroup):
+    """The commands, of which the name and the help are known, and the rest when one is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name, help=place.help) for name, place in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name else command, rest
+
+
+def load_command(name: str) -> Any:
+    """Return the command that is called so, importing its module."""
+    place = COMMANDS[name]
+    group = typer.main.get_group(getattr(importlib.import_module(f"hub.cli.{place.module}"), place.app))
+    return group.commands.get(name, group)
 
 
 def cli() -> typer.Typer:
     """Return the whole command line."""
-    app = typer.Typer(
-        name="hub", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, callback=_options,
+    return typer.Typer(
+        name="hub", cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, callback=_options,
         help="Fusion Hub: STIX 2.1 over TAXII 2.1, under policies written in Cedar.",
     )  # fmt: skip
-    app.add_typer(serve.app)
-    app.add_typer(demo.app)
-    app.add_typer(data.app)
-    app.add_typer(remote.app)
-    app.add_typer(members.member_app, name="member")
-    app.add_typer(members.person_app, name="person")
-    app.add_typer(credentials.token_app, name="token")
-    app.add_typer(credentials.certificate_app, name="certificate")
-    app.add_typer(members.group_app, name="group")
-    app.add_typer(collections.root_app, name="root")
-    app.add_typer(collections.collection_app, name="collection")
-    app.add_typer(policy.app, name="policy")
-    app.add_typer(connector.app, name="connector")
-    app.add_typer(audit.audit_app, name="audit")
-    app.command("explain")(audit.explain_view)
-    return app
 
 
 def main() -> None:
@@ -52,7 +93,7 @@ def _options(
     """Take the options that stand before the command."""
     if config_file is not None:
         # Commands that take the file themselves find it as their default.
-        ctx.default_map = {name: {"config_file": config_file} for name in getattr(ctx.command, "commands", ())}
+        ctx.default_map = {name: {"config_file": config_file} for name in COMMANDS}
 
 
 if __name__ == "__main__":

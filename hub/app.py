@@ -10,10 +10,10 @@ import structlog
 from aiohttp import web
 
 from hub.config import Config
-from hub.service.connecting import configured_sources
+from hub.service.connectors import configured_sources
 from hub.service.context import Hub, open_hub
 from hub.store.database import open_database
-from hub.store.migrate import check_migrated
+from hub.store.schema import check_migrated
 from hub.web import health, metrics, taxii
 from hub.web.addresses import ORIGINS, Origins
 from hub.web.api import routes as api

@@ -10,6 +10,7 @@ from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
 from hub.web.api import models, render
 
+app = typer.Typer()
 audit_app = typer.Typer(help="What administrators did.", no_args_is_help=True)
 
 AUDIT_COLUMNS = ("row", "at", "actor", "action", "target", "detail")
@@ -30,6 +31,7 @@ def list_audit(
     show(with_hub(ctx, work), AUDIT_COLUMNS, as_json=as_json)
 
 
+@app.command("explain")
 def explain_view(
     ctx: typer.Context,
     member: Annotated[str, typer.Option(help="Slug or id of the member.")],
@@ -48,6 +50,7 @@ def explain_view(
     typer.echo(f"{explanation.member} {'sees' if explanation.seen else 'does not see'} {explanation.object}")
     for version in explanation.versions:
         typer.echo(f"  version {version.version} in collection {version.collection}: {_seen(version)}")
+        typer.echo(f"    basis: {_rests_on(version.basis)}")
         for reason in version.reasons:
             typer.echo(f"    {reason}")
         for label in version.labels:
@@ -57,6 +60,12 @@ def explain_view(
 
 def _seen(version: models.VersionExplanation) -> str:
     return f"seen since {version.seen_since}" if version.seen else "not seen"
+
+
+def _rests_on(basis: models.Basis) -> str:
+    if basis.agreement is None:
+        return f"{basis.title} ({basis.legal_basis})"
+    return f"{basis.title} [{basis.agreement}] ({basis.legal_basis}; purpose: {basis.purpose}; review by {basis.review_at})"
 
 
 def _decided(label: models.LabelExplanation) -> list[str]:

@@ -12,7 +12,8 @@ from hub.cli.session import Json, with_hub
 from hub.domain.connector import Source
 from hub.domain.timestamp import format_timestamp
 from hub.errors import Conflict, NotFound, Unavailable
-from hub.service.connecting import LEASE_S, Run, configured_sources, list_connector_states, run_source
+from hub.service.connecting import LEASE_S, Run, list_connector_states, run_source
+from hub.service.connectors import configured_sources
 from hub.service.context import Hub
 
 app = typer.Typer(help="Sources that the hub pulls from.", no_args_is_help=True)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.session import Json, fail, show, show_one, with_hub
+from hub.cli.session import Json, show, show_one, with_hub
+from hub.cli.telling import fail
 from hub.domain.member import Role
 from hub.service import credentials
 from hub.service.administer import COMMAND_LINE

@@ -1,7 +1,5 @@
 """`hub import` and `hub export`: moving objects between files and this hub."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -9,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.session import fail, with_hub
+from hub.cli.session import with_hub
 from hub.cli.stix_files import Format, find_files, read_file, writing
-from hub.cli.telling import Refusals, counting, telling
+from hub.cli.telling import Refusals, counting, errors_told, telling
 from hub.domain.member import Principal, Role
 from hub.domain.taxii import ALL_VERSIONS, Query, VersionMatch
-from hub.errors import HubError, Invalid
+from hub.errors import Invalid
 from hub.service.administer import COMMAND_LINE, get_any_member
 from hub.service.context import Hub
 from hub.service.exporting import export_objects
@@ -74,15 +72,6 @@ def export_collection(
                 advance(len(objects))
 
     with_hub(ctx, work)
-
-
-@contextmanager
-def errors_told() -> Iterator[None]:
-    """End the command with one line where one of the hub's errors comes up."""
-    try:
-        yield
-    except HubError as e:
-        fail(e.detail)
 
 
 async def _acting_for(hub: Hub, member: str, role: Role) -> Principal:

@@ -18,7 +18,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hub.cli.session import fail, on_hub
+from hub.cli.session import on_hub
+from hub.cli.telling import fail
 from hub.config import Config, load_config
 from hub.domain.directory import Directory
 from hub.domain.label import Tlp

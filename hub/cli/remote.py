@@ -20,13 +20,12 @@ from taxii2client.common import _HTTPConnection
 from taxii2client.exceptions import TAXIIServiceException
 from taxii2client.v21 import ApiRoot, Collection
 
-from hub.cli.data import errors_told
 from hub.cli.stix_files import Format, Writer, find_files, read_file
-from hub.cli.telling import Refusals, counting, telling
+from hub.cli.telling import Refusals, counting, errors_told, telling
 from hub.domain.connector import Connector, Cursor, Feed
 from hub.domain.json import read_members
 from hub.errors import Invalid, Unavailable
-from hub.service.connecting import load_connector
+from hub.service.connectors import load_connector
 
 T = TypeVar("T")
 

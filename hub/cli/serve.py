@@ -1,4 +1,4 @@
-"""`hub serve`, `hub migrate` and `hub check-config`: running the hub."""
+"""`hub serve` and `hub check-config`: running the hub."""
 
 import asyncio
 import os
@@ -10,15 +10,15 @@ from typing import Annotated
 import typer
 
 from hub.app import build_app
+from hub.cli.telling import errors_told
 from hub.config import Config, load_config
 from hub.errors import ConfigError
 from hub.logs import configure_logs
 from hub.serve import is_loopback, run, tls_context
-from hub.service.connecting import configured_sources
-from hub.service.context import now_us, open_hub
-from hub.service.install import install
+from hub.service.connectors import configured_sources
+from hub.service.context import open_hub
 from hub.store.database import open_database
-from hub.store.migrate import check_migrated, upgrade
+from hub.store.schema import check_migrated
 
 app = typer.Typer()
 
@@ -36,34 +36,17 @@ def serve_hub(
     given = {"HUB_CONFIG": config_file, "HUB_LISTEN_HOST": host, "HUB_LISTEN_PORT": port, "HUB_WORKERS": workers}
     # Workers read their settings for themselves, so what the command line says goes the same way as the rest.
     environ = {**os.environ, **{name: str(value) for name, value in given.items() if value is not None}}
-    try:
+    with errors_told():
         config = load_config(environ=environ)
         configure_logs(config.log_level, sys.stderr)
         run(config, environ, on_ready=lambda address: typer.echo(f"Fusion Hub answers at {address}/taxii2/"))
-    except ConfigError as e:
-        raise _failed(e.detail) from e
-
-
-@app.command("migrate")
-def migrate_database(config_file: SettingsFile = None) -> None:
-    """Bring the database to the schema that this version needs, and initialise the hub where there is none yet."""
-    try:
-        config = load_config(config_file)
-        revision = upgrade(config.database_url)
-        installed = asyncio.run(_install(config))
-    except ConfigError as e:
-        raise _failed(e.detail) from e
-    typer.echo(f"{config.described()['database_url']} has schema {revision}")
-    typer.echo("initialised a new hub: add an administrator with `hub person add`" if installed else "the hub in it was left as it is")
 
 
 @app.command("check-config")
 def check_config(config_file: SettingsFile = None) -> None:
     """Show the settings that count, without secrets, and what is wrong with them."""
-    try:
+    with errors_told():
         config = load_config(config_file)
-    except ConfigError as e:
-        raise _failed(e.detail) from e
     for name, value in config.described().items():
         typer.echo(f"{name} = {value!r}")
     problems = list(_problems(config))
@@ -73,14 +56,6 @@ def check_config(config_file: SettingsFile = None) -> None:
         typer.echo("note: public_url is not set, so discovery names API Roots relative to the address that a client uses", err=True)
     if problems:
         raise typer.Exit(1)
-
-
-async def _install(config: Config) -> bool:
-    db = await open_database(config.database_url)
-    try:
-        return await install(db, now_us=now_us(), title=config.title)
-    finally:
-        await db.close()
 
 
 async def _open(config: Config) -> None:
@@ -105,8 +80,3 @@ def _problems(config: Config) -> Iterator[str]:
             check()
         except ConfigError as e:
             yield e.detail
-
-
-def _failed(message: str) -> typer.Exit:
-    typer.echo(message, err=True)
-    return typer.Exit(1)

@@ -1,11 +1,11 @@
-"""What the commands share: opening the hub that the settings name, telling an error in one line, printing for people or machines."""
+"""What the commands share: opening the hub that the settings name, printing for people or machines."""
 
 import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hub.cli.telling import errors_told
 from hub.config import Config, load_config
-from hub.errors import ConfigError, HubError
+from hub.errors import ConfigError
 from hub.logs import configure_logs
 from hub.service.context import Hub, open_hub
 from hub.store.database import open_database
-from hub.store.migrate import check_migrated
+from hub.store.schema import check_migrated
 
 T = TypeVar("T")
 
@@ -39,20 +40,12 @@ def settings(ctx: typer.Context) -> Config:
 
 def with_hub(ctx: typer.Context, work: Callable[[Hub], Awaitable[T]]) -> T:
     """Open the hub, run `work` with it, close it, and return what `work` returns. An error ends the command with one line and code 1."""
-    try:
+    with errors_told():
         config = settings(ctx)
         if config.is_sqlite and not Path(config.database_url.removeprefix("sqlite:///")).exists():
             raise ConfigError("the database is not there; run `hub migrate` first")  # to open it would make an empty one
         configure_logs("warning", sys.stderr)
         return asyncio.run(on_hub(config, work))
-    except HubError as e:
-        fail(e.detail)
-
-
-def fail(message: str) -> NoReturn:
-    """End the command with a line on standard error and code 1."""
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
 
 
 def show(shown: Sequence[BaseModel], columns: Sequence[str], *, as_json: bool) -> None:

@@ -1,19 +1,34 @@
-"""What commands that move many objects tell: how far they are, what was refused, and the counts at the end."""
+"""What commands tell on standard error: an error in one line, and of many objects how far they are, what was refused, and the counts."""
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hub.errors import Invalid
+from hub.errors import HubError, Invalid
 
 SHOWN_MAX = 20
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with a line on standard error and code 1."""
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """End the command with one line where one of the hub's errors comes up."""
+    try:
+        yield
+    except HubError as e:
+        fail(e.detail)
 
 
 @contextmanager

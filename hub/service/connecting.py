@@ -1,4 +1,4 @@
-"""Running connectors: loading them, one run of a source, and what is known of earlier runs.
+"""Running connectors: one run of a source, and what is known of earlier runs.
 
 - One node at a time runs a source: it holds a lease, which it keeps for as long as it runs and which ends by itself where it is killed.
 - A cursor is written after everything before it has its outcome. Killed in between, the next run fetches one batch again, and admission
@@ -11,10 +11,8 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 
-from hub.config import Config
-from hub.domain.connector import Connector, Cursor, Feed, Source, describe_source
+from hub.domain.connector import Cursor, Feed, Source
 from hub.domain.ids import new_uuid
 from hub.domain.member import Principal, Role
 from hub.errors import ConfigError, Conflict, HubError, NotFound
@@ -25,7 +23,6 @@ from hub.store.connectors import ConnectorState, advance, begin_run, end_run, li
 from hub.store.database import Connection
 from hub.store.leases import take_lease
 
-GROUP = "fusion_hub.connectors"
 LEASE_S = 6
 _KEEP_LEASE_EVERY_S = 2.0
 
@@ -62,35 +59,6 @@ class _Lease:
                 await self.hub.db.write(self.keep)
             except HubError as e:
                 log.warning("the lease of the %s was not kept: %s", self.job, e.detail)
-
-
-def load_connector(name: str) -> Connector:
-    """Return the connector with this entry point.
-
-    Raises:
-        ConfigError: nothing of this name is installed, or it is no connector.
-    """
-    found = list(entry_points(group=GROUP, name=name))
-    if not found:
-        known = ", ".join(sorted(entry_points(group=GROUP).names)) or "none"
-        raise ConfigError(f"connectors: {name} is not installed (entry points of {GROUP}: {known})")
-    try:
-        connector = found[0].load()
-    except (ImportError, AttributeError) as e:
-        raise ConfigError(f"connectors: {name} cannot be loaded from {found[0].value}: {e}") from e
-    if not isinstance(connector, Connector):
-        raise ConfigError(f"connectors: {found[0].value} is no Connector")
-    return connector
-
-
-def configured_sources(config: Config) -> list[Source]:
-    """Return the sources that the settings describe, by name.
-
-    Raises:
-        ConfigError: a connector is missing or a table cannot be used.
-    """
-    connectors = {name: load_connector(name) for name in config.connectors}
-    return [describe_source(name, table, connectors) for name, table in sorted(config.connector_settings.items())]
 
 
 async def list_connector_states(hub: Hub) -> Mapping[str, ConnectorState]:

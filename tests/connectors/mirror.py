@@ -12,7 +12,7 @@ from hub.domain.member import MemberKind, Principal, Role
 from hub.domain.taxii import ALL_VERSIONS, Query
 from hub.service.administer import COMMAND_LINE
 from hub.service.collections import add_collection
-from hub.service.connecting import configured_sources
+from hub.service.connectors import configured_sources
 from hub.service.context import Hub, now_us, open_hub
 from hub.service.exporting import export_objects
 from hub.service.install import install

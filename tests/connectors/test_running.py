@@ -21,7 +21,8 @@ from hub.domain.connector import Feed
 from hub.errors import ConfigError, Conflict, Unavailable
 from hub.serve import listen, serving
 from hub.service.administer import COMMAND_LINE
-from hub.service.connecting import configured_sources, list_connector_states, load_connector, run_source
+from hub.service.connecting import list_connector_states, run_source
+from hub.service.connectors import configured_sources, load_connector
 from hub.service.members import suspend_member
 from tests.connectors.mirror import COLLECTION, held, indicators, mirroring, opened, source_of
 from tests.sim.taxii_peer import Fault, TaxiiPeer

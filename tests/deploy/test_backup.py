@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from hub.store.database import open_database
-from hub.store.migrate import check_migrated
+from hub.store.schema import check_migrated
 from tests.postgres import PostgresServer
 
 README = Path(__file__).resolve().parents[2] / "deploy" / "README.md"

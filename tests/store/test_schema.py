@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import column, create_engine, insert, pool, table, update
 from sqlalchemy.engine import Connection as EngineConnection
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -13,7 +14,8 @@ from sqlmodel import SQLModel
 import hub.store.tables
 from hub.errors import ConfigError
 from hub.store.database import Duplicate, open_database, prepare
-from hub.store.migrate import check_migrated, head, upgrade
+from hub.store.migrate import upgrade
+from hub.store.schema import MIGRATIONS, check_migrated, head, revisions
 
 
 def _differences(connection: EngineConnection) -> list[object]:
@@ -37,6 +39,12 @@ async def test_migrations_from_empty_give_the_schema_of_the_tables(database_url:
 def test_migrating_again_changes_nothing(database_url: str) -> None:
     assert upgrade(database_url) == head()
     assert upgrade(database_url) == head()
+
+
+def test_the_revisions_are_those_of_the_migrations_in_their_order() -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    assert revisions() == [script.revision for script in reversed(list(scripts.walk_revisions()))]
+    assert scripts.get_heads() == [head()]
 
 
 async def test_a_database_of_another_schema_is_refused_saying_what_to_do(database_url: str) -> None:

@@ -1,0 +1,37 @@
+"""`hub migrate`: the database's schema, and the hub in it."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.cli.telling import errors_told
+from hub.config import Config, load_config
+from hub.service.context import now_us
+from hub.service.install import install
+from hub.store.database import open_database
+from hub.store.migrate import upgrade
+
+app = typer.Typer()
+
+
+@app.command("migrate")
+def migrate_database(
+    config_file: Annotated[Path | None, typer.Option("--config", envvar="HUB_CONFIG", help="TOML file with the settings.")] = None,
+) -> None:
+    """Bring the database to the schema that this version needs, and initialise the hub where there is none yet."""
+    with errors_told():
+        config = load_config(config_file)
+        revision = upgrade(config.database_url)
+        installed = asyncio.run(_install(config))
+    typer.echo(f"{config.described()['database_url']} has schema {revision}")
+    typer.echo("initialised a new hub: add an administrator with `hub person add`" if installed else "the hub in it was left as it is")
+
+
+async def _install(config: Config) -> bool:
+    db = await open_database(config.database_url)
+    try:
+        return await install(db, now_us=now_us(), title=config.title)
+    finally:
+        await db.close()
