@@ -2,7 +2,8 @@
 
 * Default deny: where no policy permits, the answer is no. A refusal wins over any permission.
 * An evaluation error refuses. (Cedar by itself skips a `forbid` that fails and goes on to allow.)
-* A delay is asked for as an action of its own (`readAfter24h`); the soonest that is allowed counts.
+* A delay is asked for as an action of its own (`readAfter24h`); the soonest that is allowed counts. A decision to wait names also what
+  refused the sooner ones.
 * Every decision names the policies that made it, with their reasons.
 
 A bundle is immutable. `digest` names it: equal digests, equal decisions.
@@ -19,7 +20,7 @@ import cedarpy
 
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal
-from hub.domain.policy_check import POLICY_SUFFIX, SCHEMA_FILE, SourcePolicy, check_source
+from hub.domain.policy_check import POLICY_SUFFIX, SCHEMA_FILE, Source, SourcePolicy, check_source
 from hub.domain.policy_entities import (
     COLLECTION_ACTIONS,
     DELAYS_S,
@@ -59,6 +60,7 @@ class Decision:
     delay_s: int = 0  # where allowed: how long after its date; 0 is at once
     rules: tuple[Rule, ...] = ()  # the permits where allowed, the refusals where denied; empty: no policy permits it
     errors: tuple[str, ...] = ()  # evaluation errors, each of which refuses; for the log, not for the member
+    waits: tuple[Rule, ...] = ()  # where allowed later: the refusals that keep it from being seen at once
     nearest: tuple[NearMiss, ...] = ()  # where explained and no policy permits it: the permits that came nearest
 
     @property
@@ -66,7 +68,7 @@ class Decision:
         """Why, in sentences fit to show; never empty."""
         if self.errors:
             return (FAILED,)
-        return tuple(rule.reason for rule in self.rules) or (NO_POLICY,)
+        return tuple(rule.reason for rule in (*self.rules, *self.waits)) or (NO_POLICY,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,25 @@ class PolicyBundle:
         """
         return _made(tuple(sorted(files.items())))
 
+    @classmethod
+    def of(cls, source: Source, files: Mapping[str, bytes]) -> "PolicyBundle":
+        """Return the bundle of policies that `check_source` passed, of the files that they stand in."""
+        actions = action_entities(source.schema)
+        on_labels = _concerning(source.policies, DELAYS_S, actions)
+        on_collections = _concerning(source.policies, COLLECTION_ACTIONS, actions)
+        permits = [policy for policy in on_labels if policy.effect == "permit"]
+        return cls(
+            digest=_digest(files),
+            files=MappingProxyType(dict(files)),
+            rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
+            _schema=source.schema,
+            _actions=tuple(actions),
+            _label_policies=policy_set({policy.id: policy.parsed for policy in on_labels}),
+            _collection_policies=policy_set({policy.id: policy.parsed for policy in on_collections}),
+            _delayed=tuple(action for action in DELAYS_S if action != READ and _concerning(permits, [action], actions)),
+            _probe=Probe(permits, source.schema),
+        )
+
     def decide_label(self, member: Member, label: Label, collection: Collection) -> Decision:
         """Return whether, and how much later, `member` may see what is labelled so in `collection`."""
         return self.decide_labels(member, [(label, collection)])[0]
@@ -155,7 +176,8 @@ class PolicyBundle:
             answers = self._ask(self._label_policies, [label_request(member, action, index) for index in denied], entities)
             for index, answer in zip(denied, answers, strict=True):
                 if answer.allowed or answer.errors:
-                    decisions[index] = replace(answer, delay_s=DELAYS_S[action] if answer.allowed else 0)
+                    at_once = decisions[index]
+                    decisions[index] = replace(answer, delay_s=DELAYS_S[action], waits=at_once.rules) if answer.allowed else answer
         return decisions
 
     def explain_label(self, member: Member, label: Label, collection: Collection) -> Decision:
@@ -190,21 +212,7 @@ def _made(items: tuple[tuple[str, bytes], ...]) -> PolicyBundle:
     files = dict(items)
     source = check_source(files)
     refuse_unfit(source.schema, files[SCHEMA_FILE].decode())
-    actions = action_entities(source.schema)
-    on_labels = _concerning(source.policies, DELAYS_S, actions)
-    on_collections = _concerning(source.policies, COLLECTION_ACTIONS, actions)
-    permits = [policy for policy in on_labels if policy.effect == "permit"]
-    return PolicyBundle(
-        digest=_digest(files),
-        files=MappingProxyType(dict(files)),
-        rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
-        _schema=source.schema,
-        _actions=tuple(actions),
-        _label_policies=policy_set({policy.id: policy.parsed for policy in on_labels}),
-        _collection_policies=policy_set({policy.id: policy.parsed for policy in on_collections}),
-        _delayed=tuple(action for action in DELAYS_S if action != READ and _concerning(permits, [action], actions)),
-        _probe=Probe(permits, source.schema),
-    )
+    return PolicyBundle.of(source, files)
 
 
 def _concerning(policies: Iterable[SourcePolicy], asked: Iterable[str], actions: Iterable[Entity]) -> list[SourcePolicy]:

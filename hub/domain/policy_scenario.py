@@ -5,7 +5,8 @@ A file is TOML. Its tables `[member]`, `[label]` and `[collection]` are the defa
     name     the boundary that the case stands on; unique in the file
     action   "read", or one of seeCollection, readCollection, writeCollection, deleteFromCollection
     expect   "allow" or "deny"
-    rule     id of a policy that makes the decision; left out: no policy permits it
+    rule     id of a policy that makes the decision, or that makes it wait; left out: no policy permits it
+    alone = true   no other policy has a part in the decision
     delay_h  for "read": hours after which it may be seen, 0 if left out
     role     for a collection: the credential's role, "reader" if left out
     administrator = true   for a collection: asked by an administrator who belongs to no member
@@ -21,8 +22,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
-from hub.domain.ids import CollectionId, GroupId, MemberId
-from hub.domain.label import Label, Severity, Tlp
+from hub.domain.ids import AgreementId, CollectionId, GroupId, MemberId
+from hub.domain.label import Attribution, Label, Severity, Tlp
 from hub.domain.member import SECTORS, Member, MemberKind, Principal, Role, Standing
 from hub.domain.policy import Decision, PolicyBundle
 from hub.domain.policy_entities import COLLECTION_ACTIONS, HOUR_S, READ
@@ -44,6 +45,7 @@ class Scenario:
     allowed: bool
     rule: str | None  # None: no policy permits it
     delay_s: int = 0
+    alone: bool = False  # `rule` must be all that decides
 
     def decide(self, bundle: PolicyBundle) -> Decision:
         """Return the answer that `bundle` gives."""
@@ -56,12 +58,13 @@ class Scenario:
     def failure(self, bundle: PolicyBundle) -> str | None:
         """Return what is different from the expected answer, or None where nothing is."""
         decision = self.decide(bundle)
-        ids = {rule.id for rule in decision.rules}
-        by_expected_rule = self.rule in ids if self.rule else not ids
+        ids = {rule.id for rule in (*decision.rules, *decision.waits)}
+        by_expected_rule = (ids == {self.rule} if self.alone else self.rule in ids) if self.rule else not ids
         same = (decision.allowed, decision.delay_s) == (self.allowed, self.delay_s)
         if same and by_expected_rule and not decision.errors:
             return None
-        return f"{self.source}: expected {_told(self.allowed, self.delay_s, self.rule)}, got {_answer(decision)}"
+        expected = _told(self.allowed, self.delay_s, self.rule) + (" alone" if self.alone else "")
+        return f"{self.source}: expected {expected}, got {_answer(decision)}"
 
 
 def load_scenarios(directory: Path) -> list[Scenario]:
@@ -111,7 +114,7 @@ def _told(allowed: bool, delay_s: int, rule: str | None) -> str:  # noqa: FBT001
 
 
 def _answer(decision: Decision) -> str:
-    by = ", ".join(rule.id for rule in decision.rules)
+    by = ", ".join(rule.id for rule in (*decision.rules, *decision.waits))
     parts = [_told(decision.allowed, decision.delay_s, by), *decision.errors]
     parts += [f"nearest is {miss.id}, which also asks: {' and '.join(miss.missing)}" for miss in decision.nearest]
     return "; ".join(parts)
@@ -145,6 +148,7 @@ class _MemberTable(_Table):
     standing: Standing = Standing.OBSERVER
     suspended: bool = False
     groups: frozenset[GroupId] = frozenset()
+    agreements: frozenset[AgreementId] = frozenset()
 
 
 class _LabelTable(_Table):
@@ -157,12 +161,19 @@ class _LabelTable(_Table):
     severity: Severity = Severity.ROUTINE
     producer: MemberId | None = None
     unresolved: bool = False
+    reciprocal: bool = False
+    standing_min: Standing = Standing.OBSERVER
+    mandatory: bool = False
+    for_regulators: bool = False
+    attribution: Attribution = Attribution.EVERYONE
+    anonymous: bool = False
 
 
 class _CollectionTable(_Table):
     readers: _Grantees = frozenset()
     writers: _Grantees = frozenset()
     topic: str = "threat"
+    agreement: AgreementId | None = None
 
 
 class _Case(_Table):
@@ -170,6 +181,7 @@ class _Case(_Table):
     action: Literal["read", "seeCollection", "readCollection", "writeCollection", "deleteFromCollection"] = "read"
     expect: Literal["allow", "deny"]
     rule: str | None = None
+    alone: bool = False
     delay_h: Literal[0, 6, 24, 72] = 0
     role: Role = Role.READER
     administrator: bool = False
@@ -195,4 +207,5 @@ class _Case(_Table):
             allowed=self.expect == "allow",
             rule=self.rule,
             delay_s=self.delay_h * HOUR_S,
+            alone=self.alone,
         )

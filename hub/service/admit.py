@@ -24,7 +24,7 @@ from hub.domain.label import Label, Tlp
 from hub.domain.labelling import describe_change, label_of
 from hub.domain.lookalike import find_look_alike
 from hub.domain.marking import SHARING_EXTENSION, TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve, strictest_colour
-from hub.domain.member import Member, Principal, SharingGroup
+from hub.domain.member import Member, Principal, SharingGroup, Standing
 from hub.domain.policy import PolicyBundle
 from hub.domain.stix import Limits, StixObject, describe, read_envelope, read_object
 from hub.domain.taxii import Collection, Outcome, Status
@@ -159,11 +159,16 @@ class _Door:
         return resolution
 
     def label(self, label: Label) -> Label:
-        """Return the label, naming its producer where policy would otherwise hide the object from the producer itself."""
+        """Return the label, naming its producer where policy would otherwise hold the object back from the producer itself.
+
+        What it has now of standing and agreements it may lose: its own content stays its own.
+        """
         found = self.labels.get(label)
         if found is None:
-            allowed = self.bundle.decide_label(self.producer, label, self.collection).allowed
-            found = self.labels[label] = label if allowed else replace(label, producer=self.producer.id)
+            least = replace(self.producer, standing=Standing.OBSERVER, agreements=frozenset())
+            decision = self.bundle.decide_label(least, label, self.collection)
+            at_once = decision.allowed and not decision.delay_s
+            found = self.labels[label] = label if at_once else replace(label, producer=self.producer.id)
         return found
 
 

@@ -1,6 +1,7 @@
 """A bundle decides by its policies alone: refusals win, errors refuse, the soonest delay counts, every answer has its reasons."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,10 @@ def test_a_site_delays_by_standing_and_only_what_it_delays():
     )
     contributor = Member(ENERGY.id, "energy", "Energy", MemberKind.OPERATOR, standing=Standing.CONTRIBUTOR)
     labels = [(_label(topic=topic), HERE) for topic in ("ip-protection", "threat")]
-    assert [decision.delay_s for decision in bundle.decide_labels(ENERGY, labels)] == [24 * 3600, 0]
+    decisions = bundle.decide_labels(ENERGY, labels)
+    assert [decision.delay_s for decision in decisions] == [24 * 3600, 0]
+    assert [[rule.id for rule in decision.waits] for decision in decisions] == [["not-at-once"], []]
+    assert decisions[0].reasons == ("Because of after-a-day.", "Because of not-at-once.")
     assert [decision.delay_s for decision in bundle.decide_labels(contributor, labels)] == [0, 0]
 
 
@@ -174,10 +178,9 @@ def test_a_sector_outside_the_vocabulary_refuses_no_more_than_it_must():
 
 
 def test_explanation_names_the_nearest_permit_and_what_it_missed():
-    decision = PolicyBundle.load(SHIPPED).explain_label(ENERGY, _label(Tlp.AMBER, ["water"]), HERE)
-    assert [miss.id for miss in decision.nearest] == ["named-recipient", "tlp-amber"]
-    assert decision.nearest[0].missing == ("principal in resource.recipients",)
-    assert "principal.sectors.containsAny(resource.sectors)" in decision.nearest[1].missing[0]
+    closed = replace(HERE, readers=frozenset({Grantee(GranteeKind.KIND, MemberKind.AGENCY)}))
+    (miss,) = PolicyBundle.load(SHIPPED).explain_label(ENERGY, _label(Tlp.GREEN, ["water"]), closed).nearest
+    assert (miss.id, miss.missing) == ("tlp-green", ("principal in resource.collection.readers",))
 
 
 def test_explanation_of_an_unless_says_what_stood_in_the_way():

@@ -30,7 +30,9 @@ def _case(lines: str, name: str = "case") -> bytes:
             "expected allow after 6 h by tlp-green, got allow by",
         ),
         ('label = { groups = ["g"] }\nexpect = "deny"', "expected deny by no policy, got deny by sharing-group"),
-        ('label = { sectors = ["water"] }\nexpect = "allow"\nrule = "tlp-amber"', "nearest is tlp-amber, which also asks: "),
+        ('label = { sectors = ["water"] }\nexpect = "allow"\nrule = "tlp-amber"', "expected allow by tlp-amber, got deny by sectors-named"),
+        ('collection = { readers = [] }\nexpect = "allow"\nrule = "tlp-amber"', "nearest is tlp-amber, which also asks: "),
+        ('label = { severity = "imminent" }\nexpect = "allow"\nrule = "tlp-amber"\nalone = true', "by tlp-amber alone, got allow by "),
         ('action = "writeCollection"\nexpect = "allow"\nrule = "x"', "expected allow by x, got deny by no policy"),
     ],
 )
@@ -109,10 +111,10 @@ def test_check_fails_with_the_line_of_a_fault(site: Path):
 
 def test_test_fails_with_each_case_that_a_change_of_policy_breaks(site: Path):
     tlp = (site / "tlp.cedar").read_text(encoding="utf-8")
-    (site / "tlp.cedar").write_text(tlp.replace('resource.tlp == Tlp::"green" && ', ""), encoding="utf-8")
+    (site / "tlp.cedar").write_text(tlp.replace(" && principal in resource.collection.readers", ""), encoding="utf-8")
     code, output = _run("test", str(site))
     assert code == 1
-    assert "tlp.toml: AMBER stops at readers in other sectors: expected deny by no policy, got allow by tlp-green" in output
+    assert "tlp.toml: GREEN stops at members who may not read the collection: expected deny by no policy, got allow by tlp-green" in output
     assert "failed, " in output.splitlines()[-1]
 
 
