@@ -35,9 +35,11 @@ _UUID_CHARS = 36
 _TIMES_OF_ALL = ("created", "modified")
 _REGISTRY_PROPERTIES = frozenset({"lang", "languages", "name_enc", "path_enc"})
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
-_REFERENCES_OF_ALL = {"created_by_ref": frozenset({"identity"}), "object_marking_refs": frozenset({"marking-definition"})}
 _NONE: frozenset[str] = frozenset()
-_Tables = Mapping[str, frozenset[str]]  # property -> the types that it may point to
+_Tables = Mapping[str, frozenset[str]]  # property -> the types that it may point to, or may not
+_NO_REFERENCES: _Tables = {}
+_REFERENCES_OF_ALL: _Tables = {"created_by_ref": frozenset({"identity"}), "object_marking_refs": frozenset({"marking-definition"})}
+_REFERENCES = {kind: {**_REFERENCES_OF_ALL, **tables} for kind, tables in REFERENCES.items()}
 # Bidirectional controls, characters without width or ink, tags: they change a name, or how it looks, without being seen.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb"
@@ -84,10 +86,11 @@ def _check_times(kind: str, properties: Mapping[str, Any]) -> None:
     for name in TIMESTAMPS.get(kind, _TIMES_OF_ALL):
         if name in properties:
             _check_exists(name, properties[name])
-    for path in PART_TIMESTAMPS.get(kind, ()):
-        text = _at_path(properties, path)
-        if text is not None:
-            _check_exists(".".join(path), text)
+    if kind in PART_TIMESTAMPS:
+        for path in PART_TIMESTAMPS[kind]:
+            text = _at_path(properties, path)
+            if text is not None:
+                _check_exists(".".join(path), text)
     _check_order(properties, "created", "modified", may_be_equal=True)
     if kind in TIME_ORDER:
         earlier, later, may_be_equal = TIME_ORDER[kind]
@@ -118,14 +121,13 @@ def _instant(text: str) -> tuple[str, str]:
 
 
 def _check_references(kind: str, properties: Mapping[str, Any]) -> None:
-    for name, types in _REFERENCES_OF_ALL.items():
+    for name, types in BARRED_REFERENCES.get(kind, _NO_REFERENCES).items():
+        if name in properties:
+            _check_targets(name, properties[name], barred=types)
+    for name, types in _REFERENCES.get(kind, _REFERENCES_OF_ALL).items():
         if name in properties:
             _check_targets(name, properties[name], allowed=types)
-    if kind in BARRED_REFERENCES:
-        for name, types in BARRED_REFERENCES[kind].items():
-            if name in properties:
-                _check_targets(name, properties[name], barred=types)
-    if kind in REFERENCES:
+    if kind in PART_REFERENCES:
         for path, part, tables in _parts_with_references(kind, properties):
             for name, types in tables.items():
                 if name in part:
@@ -133,8 +135,7 @@ def _check_references(kind: str, properties: Mapping[str, Any]) -> None:
 
 
 def _parts_with_references(kind: str, properties: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], _Tables]]:
-    """Yield the object and its parts that may hold references, each with the path to it and what its references may point to."""
-    yield "", properties, REFERENCES.get(kind, {})
+    """Yield the parts of an object that may hold references, each with the path to it and what its references may point to."""
     for steps, tables in PART_REFERENCES.get(kind, {}).items():
         found = _at_path(properties, steps)
         for part in found if isinstance(found, list) else [found]:
@@ -234,7 +235,7 @@ def _check_embedded(kind: str, part: Mapping[str, Any], objects: Mapping[str, An
     """Check one object of the deprecated `objects`: its references are keys beside it."""
     _check_times(kind, part)
     _check_words(part)
-    for path, holder, tables in _parts_with_references(kind, part):
+    for path, holder, tables in [("", part, REFERENCES.get(kind, _NO_REFERENCES)), *_parts_with_references(kind, part)]:
         for name, types in tables.items():
             for key in [holder[name]] if isinstance(holder.get(name), str) else holder.get(name, ()):
                 if key not in objects:
