@@ -1,6 +1,6 @@
 """Whether sharing pays: what a member loses by keeping its reports to itself, against what a report costs it.
 
-A share `phi` of the value is free to everybody at once, who does not share waits `D` for the rest, and value halves every `h`. Then a member
+A share `phi` of the value is free to everybody at once, who does not share waits `D` for the rest, and value halves every `h`. A member
 shares where `V * q * (1 - phi) * (1 - 2 ** (-D / h)) > c`: V the value to it of all that the others know, q the quality of what is shared,
 c the cost of sharing. The formula says how long the lowest tier has to wait; `sharing_at_rest` plays it out, item by item.
 """

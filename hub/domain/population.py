@@ -245,12 +245,15 @@ class _Group:
         if not items:
             return
         before = self._day_credit(items)
+        ruled = {True: 0, False: 0}
         for index, item in enumerate(items):
             if item.retracted:
                 items[index] = self._judged(item, Verdict.RETRACTED)
             elif self._chance.random() < self._ruled_share:
                 items[index] = self._judged(item, Verdict.TRUE if item.true else Verdict.FALSE)
-                self._add(actor, EventKind.RULED_TRUE if item.true else EventKind.RULED_FALSE, day, MICRO)
+                ruled[item.true] += 1
+        self._add(actor, EventKind.RULED_TRUE, day, ruled[True] * MICRO)
+        self._add(actor, EventKind.RULED_FALSE, day, ruled[False] * MICRO)
         self._add(actor, EventKind.ITEM, day - _RULED_AFTER_D, self._day_credit(items) - before)
 
     def _judged(self, item: _Item, verdict: Verdict) -> _Item:
