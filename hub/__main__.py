@@ -41,6 +41,8 @@ COMMANDS = {
     "root": Place("collections", "TAXII API Roots.", "root_app"),
     "collection": Place("collections", "TAXII collections, and who may read and write them.", "collection_app"),
     "agreement": Place("agreements", "Sharing agreements: between whom, on what basis, for what content and how long."),
+    "agreement": Place("agreements", "Sharing agreements: between whom, on what basis, for what content and how long."),
+    "release": Place("releases", "Requests that the source of what a member sees release it wider."),
     "policy": Place("policy", "Check the policies that decide who sees what, and try them on their scenarios."),
     "connector": Place("connector", "Sources that the hub pulls from."),
     "audit": Place("audit", "What administrators did.", "audit_app"),

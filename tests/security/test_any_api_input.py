@@ -119,7 +119,7 @@ def changed(draw: Callable[[st.SearchStrategy[Any]], Any], body: Any) -> Any:
 
 
 async def test_any_body_of_any_operation(api: Administered) -> None:
-    good = {(method, path.format_map(own(api.community))): body for (method, path), body in bodies().items()}
+    good = {(method, path.format_map(own(api.community))): body for (method, path), body in bodies(api.community).items()}
 
     @settings(max_examples=400, **SETTINGS)
     @given(data=st.data())
@@ -141,7 +141,7 @@ def is_empty_object(raw: bytes) -> bool:
 
 
 async def test_any_bytes_as_a_body_of_the_api(api: Administered) -> None:
-    targets = sorted({(method, path.format_map(own(api.community))) for method, path in bodies()})
+    targets = sorted({(method, path.format_map(own(api.community))) for method, path in bodies(api.community)})
 
     @settings(max_examples=150, **SETTINGS)
     @given(

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from hub.domain.label import Tlp
-from hub.domain.member import MemberKind, Role
+from hub.domain.member import MemberKind, Principal, Role
 from hub.domain.token import TEST, new_token
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
@@ -32,6 +32,7 @@ from hub.service.credentials import add_certificate, issue_token
 from hub.service.groups import add_group
 from hub.service.members import add_member, suspend_member
 from hub.service.people import add_person
+from hub.service.releases import ask_release
 from tests.taxii.content import envelope, indicator
 from tests.web.hubs import Running, running
 
@@ -72,8 +73,11 @@ class Community:
     collection: str  # that energy and water read
     hidden: str  # a collection of water's
     object: str  # that energy may see
+    object_of_water: str  # that energy may see, too
     certificate: str  # of energy
     certificate_of_water: str
+    release: str  # that water asked of energy
+    release_of_others: str  # that water asked of gone
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,6 @@ async def settle(hub: Hub) -> Community:
     """Add the community to a hub that has the member energy and nothing else."""
     for slug, sector in (("water", "water"), ("gone", "transport")):
         await add_member(hub, COMMAND_LINE, slug=slug, name=f"The {slug} firm", kind=MemberKind.OPERATOR, sectors=[sector])
-    await suspend_member(hub, COMMAND_LINE, "gone")
     await add_group(hub, COMMAND_LINE, slug="circle", name="The Circle", members=["energy", "water"])
     await add_group(hub, COMMAND_LINE, slug="others", name="The Others", members=["water"])
     shared = await add_collection(
@@ -163,8 +166,22 @@ async def settle(hub: Hub) -> Community:
     )  # fmt: skip
     assert publisher is not None
     await push(hub, directory, publisher, "hub", "shared", envelope(seen))
+    others = {slug: await share(hub, slug) for slug in ("water", "gone")}
+    water = Principal("test", Role.PUBLISHER, directory.find_member("water"))
+    requests = [
+        (await ask_release(hub, directory, water, object_id, to="everyone", reason="All are hit.")).request.id
+        for object_id in (seen["id"], others["gone"])
+    ]
+    await suspend_member(hub, COMMAND_LINE, "gone")
     keys = [one.spki_sha256 for one in certificates]
-    return Community(tokens, shared.id, hidden.id, seen["id"], *keys)
+    return Community(tokens, shared.id, hidden.id, seen["id"], others["water"], *keys, *requests)
+
+
+async def share(hub: Hub, slug: str) -> str:
+    """Let a member share something with everybody, and return its id."""
+    directory, shared = await hub.directory(), indicator()
+    await push(hub, directory, Principal("test", Role.PUBLISHER, directory.find_member(slug)), "hub", "shared", envelope(shared))
+    return str(shared["id"])
 
 
 @dataclass(frozen=True)

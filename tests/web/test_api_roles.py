@@ -60,6 +60,10 @@ TABLE = {
     ("GET", "/agreements/{agreement}"): ALL,
     ("PATCH", "/agreements/{agreement}"): ADMINS,
     ("POST", "/agreements/{agreement}/end"): ADMINS,
+    ("GET", "/releases"): ALL,
+    ("POST", "/releases"): (403, 201, 201, 201, 404),  # the last sees no content
+    ("GET", "/releases/{release}"): (200, 200, 200, 200, 404),
+    ("POST", "/releases/{release}/answer"): (403, 200, 200, 200, 404),
     ("GET", "/policies"): ADMINS,
     ("POST", "/policies"): ADMINS_ADD,
     ("GET", "/policies/current"): ALL,
@@ -82,13 +86,15 @@ FOREIGN = {
     ("DELETE", "/certificates/{spki_sha256}"): (404, 404, 404, 200, 200),
     ("GET", "/collections/{collection}"): (404, 404, 404, 200, 200),
     ("GET", "/agreements/{agreement}"): (404, 404, 200, 200, 200),  # a coordinator knows all of them
+    ("GET", "/releases/{release}"): (404, 404, 404, 404, 404),  # it is between others
+    ("POST", "/releases/{release}/answer"): (403, 404, 404, 404, 404),
     ("GET", "/explain"): (404, 404, 404, 200, 200),
 }
 
 _counter = itertools.count()
 
 
-def bodies() -> dict[tuple[str, str], object]:
+def bodies(community: Community) -> dict[tuple[str, str], object]:
     """Return a body that is in order, and new, for each operation that takes one."""
     n = next(_counter)
     files = PolicyBundle.load(PolicyBundle.shipped_directory()).files
@@ -108,6 +114,8 @@ def bodies() -> dict[tuple[str, str], object]:
         ("POST", "/agreements"): agreement(f"agreement-{n}"),
         ("PATCH", "/agreements/{agreement}"): {"title": "Renamed"},
         ("POST", "/agreements/{agreement}/end"): {"reason": "It has served its purpose."},
+        ("POST", "/releases"): {"object": community.object_of_water, "to": "everyone", "reason": "All are hit."},
+        ("POST", "/releases/{release}/answer"): {"agreed": True, "reason": "Gladly.", "marking": "TLP:CLEAR"},
         ("POST", "/policies"): {"files": {name: body.decode() for name, body in files.items()}},
     }
 
@@ -125,7 +133,7 @@ def own(community: Community) -> dict[str, str]:
     return {
         "member": "energy", "username": "ann", "group": "circle", "token": token_id(community, "reader"), "root": "hub",
         "spki_sha256": community.certificate, "collection": community.collection, "right": "read", "grantee": "kind:operator",
-        "agreement": "accord",
+        "agreement": "accord", "release": community.release,
     }  # fmt: skip
 
 
@@ -133,6 +141,7 @@ def foreign(community: Community) -> dict[str, str]:
     return own(community) | {
         "member": "water", "username": "wat", "group": "others", "token": token_id(community, "water"),
         "spki_sha256": community.certificate_of_water, "collection": community.hidden, "agreement": "elsewhere",
+        "release": community.release_of_others,
     }  # fmt: skip
 
 
@@ -152,7 +161,7 @@ async def ask(site: Administered, who: str | None, key: tuple[str, str], about: 
     path = path.format_map(named)
     if path == "/explain":
         path += f"?member={named['member']}&object={site.community.object}"
-    return (await site.ask(who, method, path, bodies().get(key))).status
+    return (await site.ask(who, method, path, bodies(site.community).get(key))).status
 
 
 def test_every_route_is_in_the_table():

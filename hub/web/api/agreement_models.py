@@ -3,7 +3,8 @@
 from pydantic import MISSING, Field
 
 from hub.domain.label import Tlp
-from hub.web.api.models import Description, Given, GranteeText, Moment, Name, NamePage, Reference, Shown
+from hub.domain.release import ReleaseState
+from hub.web.api.models import Description, Given, GranteeText, Moment, Name, NamePage, Reference, Shown, StixIdText
 
 
 class Signing(Given):
@@ -85,3 +86,37 @@ class Agreement(Shown):
     ended_at: Moment | None = Field(description="when it was ended before its time")
     in_force: bool
     review_due: bool
+
+
+class NewRelease(Given):
+    """A request that the source of an object release it wider."""
+
+    object: StixIdText
+    to: GranteeText = Field(description="everyone, kind:KIND, sector:SECTOR, group:SLUG of a group of your own, or member:ID")
+    reason: Description = Field(description="why; the source decides by it")
+
+
+class ReleaseAnswer(Given):
+    """The source's answer to a request for wider release."""
+
+    agreed: bool
+    reason: Description = Field(description="why, or why not; the asker reads it")
+    marking: Name | None = Field(None, description="with a yes: what you are going to publish the object under")
+
+
+class Release(Shown):
+    """A request for wider release, as its asker or the source sees it."""
+
+    id: str
+    asked_at: Moment
+    asker: str
+    source: str | None = Field(description="null where it is not for the asker to know")
+    object: str
+    version: Moment
+    to: str
+    reason: str
+    state: ReleaseState
+    answered_at: Moment | None
+    answer: str | None
+    marking: str | None = Field(description="what the source is going to publish the object under")
+    released_at: Moment | None = Field(description="when the source published a looser version")

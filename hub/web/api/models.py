@@ -20,6 +20,7 @@ Reference = Annotated[str, Field(max_length=NAME_CHARS_MAX, description="slug or
 Description = Annotated[str, Field(max_length=DESCRIPTION_CHARS_MAX)]
 Moment = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 Password = Annotated[str, Field(min_length=PASSWORD_CHARS_MIN, max_length=PASSWORD_CHARS_MAX)]
+StixIdText = Annotated[str, Field(max_length=300, pattern=r"^[a-z0-9][a-z0-9-]*--[0-9a-f-]{36}$", description="a STIX id")]
 GranteeText = Annotated[str, Field(max_length=NAME_CHARS_MAX, description="everyone, kind:KIND, sector:SECTOR, group:SLUG or member:SLUG")]
 
 
@@ -73,7 +74,7 @@ class NewMember(Given):
     name: Name
     kind: MemberKind
     sectors: list[str] = []
-    standing: Standing = Standing.OBSERVER
+    standing: Standing | None = Field(None, description="given for as long as grace lasts; null: a newcomer's")
     id: str | None = Field(None, description="its STIX identity, where it has one already")
 
 
@@ -319,7 +320,7 @@ class ExplainQuery(Given):
     """Whose view of what is to be explained."""
 
     member: Reference
-    object: str = Field(max_length=300, pattern=r"^[a-z0-9][a-z0-9-]*--[0-9a-f-]{36}$", description="a STIX id")
+    object: StixIdText
 
 
 class LabelExplanation(Shown):

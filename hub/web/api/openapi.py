@@ -17,6 +17,7 @@ PATH = "/openapi.json"
 PROBLEM_TYPE = "application/problem+json"
 
 _PARAMETERS = {
+    "release": "id of a request for wider release",
     "agreement": "slug or id of a sharing agreement",
     "member": "slug or id of a member",
     "username": "what a person signs in with",

@@ -4,12 +4,19 @@ import json
 
 from aiohttp import hdrs, web
 
-from hub.web.api import agreements, collections, credentials, members, policies
+from hub.web.api import agreements, collections, credentials, members, policies, releases
 from hub.web.api.openapi import PATH, describe
 from hub.web.api.operation import JSON_TYPE, PREFIX
 from hub.web.keys import CONFIG
 
-OPERATIONS = (*members.OPERATIONS, *credentials.OPERATIONS, *collections.OPERATIONS, *agreements.OPERATIONS, *policies.OPERATIONS)
+OPERATIONS = (
+    *members.OPERATIONS,
+    *credentials.OPERATIONS,
+    *collections.OPERATIONS,
+    *agreements.OPERATIONS,
+    *releases.OPERATIONS,
+    *policies.OPERATIONS,
+)
 
 
 def routes() -> list[web.RouteDef]:
