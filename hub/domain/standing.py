@@ -20,9 +20,10 @@ from hub.domain.scoring import MICRO
 from hub.domain.standing_rules import SCORE_MAX, EventKind, StandingRules
 
 EPOCH_DAY = 20_454  # 2026-01-01 in days since 1970-01-01; the day whose events weigh `_SCALE`
-CENT = Decimal("0.01")
+CENT = Decimal("0.01")  # what a score is told in
 DAY_US = 86_400_000_000
 
+_CENTS = 100  # in a point
 _SCALE = 2**32
 _EXPECTED_SHARE_MIN = 0.1  # of the file's figure: a band in which nearly all are silent must not make one report worth a tier
 
@@ -147,21 +148,21 @@ def score(account: Account, size: Size, rules: StandingRules, day: int, *, expec
     levels = _levels(account, size, rules, day, expected_per_day)
     weights = (rules.contribution.weight, rules.feedback.weight * levels.gate, rules.practice.weight * levels.gate)
     given, told, done = (
-        _cents(SCORE_MAX * weight * level)
+        round(_CENTS * SCORE_MAX * weight * level)
         for weight, level in zip(weights, (levels.contribution, levels.feedback, levels.practice), strict=True)
     )
     before = given + told + done
-    total = _cents(before * Decimal(levels.integrity))
+    total = round(before * levels.integrity)
     return Score(
         day=day,
-        total=total,
-        contribution=given,
-        feedback=told,
-        practice=done,
-        integrity=total - before,
+        total=_points(total),
+        contribution=_points(given),
+        feedback=_points(told),
+        practice=_points(done),
+        integrity=_points(total - before),
         reliability=levels.reliability,
         gate=levels.gate,
-        tier=_tier_at(total, rules),
+        tier=rules.tier[_rank_at(total, rules)].name,
     )
 
 
@@ -172,12 +173,13 @@ def tier_of(score: Score, previous: Standing, grace_until_day: int | None, rules
         previous: the tier that it had *earned* before, `Assigned.earned`.
         grace_until_day: the last day of its grace; None: it has none (any longer).
     """
-    margin = Decimal(str(rules.demotion.margin))
-    held = min(previous, _tier_at(score.total + margin, rules), key=lambda tier: tier.rank)
-    earned = max(score.tier, held, key=lambda tier: tier.rank)
-    if grace_until_day is not None and score.day <= grace_until_day and earned.rank < rules.grace.tier.rank:
+    cents = int(score.total / CENT)
+    by_score = _rank_at(cents, rules)
+    rank = max(by_score, min(previous.rank, _rank_at(cents + round(_CENTS * rules.demotion.margin), rules)))
+    earned = rules.tier[rank].name
+    if grace_until_day is not None and score.day <= grace_until_day and rank < rules.grace.tier.rank:
         return Assigned(rules.grace.tier, Ground.GRACE, earned)
-    return Assigned(earned, Ground.SCORE if earned is score.tier else Ground.HELD, earned)
+    return Assigned(earned, Ground.SCORE if rank == by_score else Ground.HELD, earned)
 
 
 def reliability(account: Account, rules: StandingRules, day: int) -> float:
@@ -259,9 +261,10 @@ def _half_life(kind: EventKind, rules: StandingRules) -> float:
             return rules.integrity.half_life_d
 
 
-def _tier_at(total: Decimal, rules: StandingRules) -> Standing:
-    return next(tier.name for tier in reversed(rules.tier) if total >= Decimal(str(tier.score_min)))
+def _rank_at(cents: int, rules: StandingRules) -> int:
+    """Return the place in the rules of the highest tier that so many hundredths of a point reach; the lowest is reached by all."""
+    return next((rank for rank in range(len(rules.tier) - 1, 0, -1) if cents >= round(_CENTS * rules.tier[rank].score_min)), 0)
 
 
-def _cents(points: float | Decimal) -> Decimal:
-    return Decimal(points).quantize(CENT, ROUND_HALF_EVEN)
+def _points(cents: int) -> Decimal:
+    return Decimal(cents).scaleb(-2)

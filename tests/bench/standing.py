@@ -1,0 +1,65 @@
+"""Standing: the processor time of all members' scores from all of their events, and of what one accepted object changes.
+
+Only the computing is measured here, not the reading and writing of the ledger. Seconds and microseconds are processor time of this process.
+"""
+
+import random
+import time
+from collections.abc import AsyncIterator
+
+from hub.domain.member import Size, Standing
+from hub.domain.policy import PolicyBundle
+from hub.domain.scoring import MICRO, ItemFacts, day_credits, rate
+from hub.domain.standing import DAY_US, EPOCH_DAY, Account, Event, score, tier_of
+from hub.domain.standing_rules import STANDING_FILE, EventKind, Kind, StandingRules
+from tests.bench.report import Finding, Target
+from tests.bench.settings import Settings
+
+ALL_S = Target(30, at_most=True)
+ONE_US = Target(100, at_most=True)
+_MEMBERS, _EVENTS = 2_000, 1_000_000
+_OBJECTS = 2_000  # accepted in a round
+_DAYS = 730
+
+
+async def measure(settings: Settings) -> AsyncIterator[Finding]:
+    rules = StandingRules.parse((PolicyBundle.shipped_directory() / STANDING_FILE).read_text())
+    events = settings.entries or _EVENTS
+    against = f"{_MEMBERS:,} members, {events:,} events"
+    spent_s = _all_members_s(rules, events)
+    yield Finding("all standings from their events, s of CPU", "", [spent_s], ALL_S, f"{spent_s:.1f} s", against)
+    for day_items in (1, rules.contribution.items_per_day_max):
+        rounds = [_one_object_us(rules, day_items) for _ in range(settings.rounds)]
+        name = f"standing after one more object, {day_items} that day, us of CPU"
+        yield Finding(name, "", rounds, ONE_US, f"{min(rounds):.0f} us at best", "the item rated, its day, the sums, score and tier")
+
+
+def _all_members_s(rules: StandingRules, count: int) -> float:
+    """Return the time that it takes to make every account from its events and score it; making up the events is not in it."""
+    chance = random.Random(1)
+    kinds = list(EventKind)
+    spent = 0.0
+    for number in range(_MEMBERS):
+        events = [
+            Event(chance.choice(kinds), EPOCH_DAY + chance.randrange(_DAYS), chance.randrange(MICRO)) for _ in range(count // _MEMBERS)
+        ]
+        began = time.process_time()
+        score(Account.of(events, rules), list(Size)[number % 3], rules, EPOCH_DAY + _DAYS)
+        spent += time.process_time() - began
+    return spent
+
+
+def _one_object_us(rules: StandingRules, day_items: int) -> float:
+    """Return the time for one object on a day with so many items: rated, its day's credits made anew, added, scored, and given a tier."""
+    chance = random.Random(2)
+    qualities = [chance.randrange(MICRO) for _ in range(day_items - 1)]
+    day = EPOCH_DAY + _DAYS
+    account = Account.of([Event(EventKind.ITEM, day - age, MICRO) for age in range(_DAYS)], rules)
+    facts = ItemFacts(Kind.URL, day * DAY_US - DAY_US // 4, day * DAY_US, vouched=0.4, relevance=0.7, context=0.6, usability=0.9)
+    before = sum(day_credits(qualities, rules))
+    began = time.process_time()
+    for _ in range(_OBJECTS):
+        credit = sum(day_credits([*qualities, rate(facts, rules).quality], rules)) - before
+        account = account.plus(Event(EventKind.ITEM, day, credit), rules)
+        tier_of(score(account, Size.MEDIUM, rules, day), Standing.PARTNER, None, rules)
+    return 1e6 * (time.process_time() - began) / _OBJECTS
