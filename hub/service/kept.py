@@ -14,16 +14,15 @@ from hub.domain.taxii import Collection
 
 _BEARERS_MAX = 20_000
 _RIGHTS_MAX = 100_000
+_VIEWS_MAX = 20_000
 _PRODUCERS_MAX = 10_000
 _LABELS_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class KeptView:
-    """A member's view of a collection, and what it was made from: it holds while that is unchanged."""
+    """A member's view of a collection, and what it was made from beside the directory: it holds while that is unchanged."""
 
-    revision: int
-    at_us: int  # the directory's moment
     labels: int
     edition: int
     made_us: int
@@ -58,6 +57,7 @@ class KeptOfDirectory:
     """What was worked out of one directory. It is of no use for another: so a revocation leaves nothing behind."""
 
     directory: Directory
+    views: dict[tuple[MemberId, int], KeptView] = field(default_factory=dict)  # by member and the collection's row
     bearers: dict[bytes, Bearer] = field(default_factory=dict)  # by the hash of the header that they sent
     rights: dict[RightsKey, KeptRights] = field(default_factory=dict)
 
@@ -73,12 +73,17 @@ class KeptOfDirectory:
             self.rights.clear()
         self.rights[key] = rights
 
+    def keep_view(self, key: tuple[MemberId, int], view: KeptView) -> None:
+        """Keep what a member may see of a collection."""
+        if len(self.views) >= _VIEWS_MAX:
+            self.views.clear()
+        self.views[key] = view
+
 
 @dataclass(slots=True)
 class Kept:
     """The caches of one process, oldest first."""
 
-    views: OrderedDict[tuple[str, int], KeptView] = field(default_factory=OrderedDict)
     decisions: OrderedDict[tuple[str, Member, Collection], dict[LabelId, Decision]] = field(default_factory=OrderedDict)
     decision_count: int = 0
     produced: OrderedDict[tuple[str, Member, Collection], dict[Label, Label]] = field(default_factory=OrderedDict)

@@ -78,7 +78,7 @@ async def list_objects(hub: Hub, directory: Directory, principal: Principal, roo
     if not query.ids and _takes_stix_21(query) and limit * seen.bytes_max <= _FLAT_BYTES_MAX * hub.config.page_bytes_max:
         async with hub.db.read() as conn:
             rows = await page_of_bodies(conn, held.row, seen.view, seen.plan, _selection(query, after_us, seen, limit + 1))
-        return _objects(hub, held, rows, limit)
+        return _objects(hub, held, rows, limit, limit * seen.bytes_max)
     keys, more = await _keys(hub, held, seen, query)
     return await _object_page(hub, held, keys, more=more)
 
@@ -146,9 +146,9 @@ def _selection(query: Query, after_us: int, seen: Seen, limit: int) -> Selection
     return Selection(after_us, seen.clock_us, limit, query.versions, query.types)
 
 
-def _objects(hub: Hub, held: HeldCollection, rows: Sequence[tuple[int, bytes]], limit: int) -> ObjectPage:
+def _objects(hub: Hub, held: HeldCollection, rows: Sequence[tuple[int, bytes]], limit: int, bytes_max: int) -> ObjectPage:
     bodies = [row[1] for row in rows[:limit]]
-    if sum(map(len, bodies)) > hub.config.page_bytes_max:
+    if bytes_max > hub.config.page_bytes_max and sum(map(len, bodies)) > hub.config.page_bytes_max:
         bodies = bodies[: _fitting(map(len, bodies), hub.config.page_bytes_max)]
     count = len(bodies)
     ends = _page_ends(hub, held, [rows[0][0], rows[count - 1][0]] if count else [], more=len(rows) > count)

@@ -2,7 +2,7 @@
 
 Policy is asked once per (member, label) and its answers are kept by what they depend on: the member's attributes, the label,
 the collection's rights and the digest of the bundle. What a principal may do with a collection is kept for one directory. A poll
-reads the collection's head; while revision, labels and observation are those of the kept view, nothing else has to be asked.
+reads the collection's head; while directory, labels and observation are those of the kept view, nothing else has to be asked.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,6 @@ from hub.store.feed import Head, StoredLabel, list_labels, plan_for, read_head
 from hub.store.views import record_observation
 
 _TRIES_MAX = 20
-_VIEWS_MAX = 20_000
 _DECISIONS_MAX = 1_000_000
 _STATISTICS_KEEP_US = 10_000_000  # a plan rests on counts and sizes that are at most this old
 
@@ -127,23 +126,14 @@ def _differs(observed: Observed, grants: list[Granted]) -> bool:
 
 
 def _keep_using(hub: Hub, directory: Directory, member: Member, held: HeldCollection, head: Head) -> Seen | None:
-    key = (member.id, held.row)
-    kept = hub.kept.views.get(key)
-    if kept is None or (kept.revision, kept.labels, kept.edition) != (head.revision, head.labels, head.edition):
+    kept = hub.kept.of(directory).views.get((member.id, held.row))
+    if kept is None or kept.labels != head.labels or kept.edition != head.edition or hub.now_us() - kept.made_us > _STATISTICS_KEEP_US:
         return None
-    if kept.at_us != directory.at_us:  # an agreement has started or ended since
-        return None
-    if hub.now_us() - kept.made_us > _STATISTICS_KEEP_US:
-        return None
-    hub.kept.views.move_to_end(key)
     return Seen(kept.view, kept.plan, head.clock_us, kept.bytes_max)
 
 
 def _keep(hub: Hub, directory: Directory, member: Member, held: HeldCollection, head: Head, view: View, labels: list[StoredLabel]) -> Seen:
     bytes_max = max((label.bytes_max for label in labels), default=0)
-    plan = plan_for(view, labels)
-    kept = KeptView(head.revision, directory.at_us, head.labels, head.edition, hub.now_us(), view, plan, bytes_max)
-    hub.kept.views[member.id, held.row] = kept
-    if len(hub.kept.views) > _VIEWS_MAX:
-        hub.kept.views.popitem(last=False)
-    return Seen(view, plan, head.clock_us, bytes_max)
+    kept = KeptView(head.labels, head.edition, hub.now_us(), view, plan_for(view, labels), bytes_max)
+    hub.kept.of(directory).keep_view((member.id, held.row), kept)
+    return Seen(view, kept.plan, head.clock_us, bytes_max)

@@ -8,7 +8,7 @@ The statements are made per shape of a view and kept; values come as parameters.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -45,8 +45,7 @@ _SCAN_COST = 0.2  # an index entry passed over, against a seek
 _SEEK_COST = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What a poll has to know first, read in one statement: so clock and observation belong together."""
 
     revision: int
@@ -80,8 +79,7 @@ class Selection:
     types: tuple[str, ...] = ()  # none: all
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(NamedTuple):  # a tuple, as it is hashed at each page
     dialect: str
     columns: str  # "body", "record" or "key"
     plain: str  # "everything", "scan", "seek" or ""
@@ -215,9 +213,9 @@ async def _page(conn: Connection, collection_row: int, view: View, plan: str, se
         "after": selection.after_us,
         "until": selection.clock_us,
         "limit": selection.limit,
-        "plain": list(view.plain),
-        "exact": list(selection.versions.exact_us),
-        "types": list(selection.types),
+        "plain": view.plain,
+        "exact": selection.versions.exact_us,
+        "types": selection.types,
     }
     bases = shifts = 0
     for label, segments in view.special.items():

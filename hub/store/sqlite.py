@@ -16,7 +16,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Table
 
@@ -82,24 +82,13 @@ class SqliteDatabase(Database):
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._idle: list[SqliteConnection] = []
+        self._idle: list[_Reader] = []
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
         self._writer.start()
 
     def read(self) -> contextlib.AbstractAsyncContextManager[Connection]:
-        return _LentReader(self)
-
-    def take_reader(self) -> SqliteConnection:
-        """Return a connection that nobody uses."""
-        return self._idle.pop() if self._idle else SqliteConnection(connect_sqlite(self._path))
-
-    def give_reader(self, conn: SqliteConnection) -> None:
-        """Take a connection back."""
-        if len(self._idle) < _READERS_MAX:
-            self._idle.append(conn)
-        else:
-            conn.raw.close()
+        return self._idle.pop() if self._idle else _Reader(connect_sqlite(self._path), self._idle)
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
@@ -147,20 +136,21 @@ class SqliteDatabase(Database):
         conn.raw.close()
 
 
-class _LentReader(contextlib.AbstractAsyncContextManager[Connection]):
-    """A reader for the length of a block. A class of its own, as `asynccontextmanager` costs as much as a seek."""
+class _Reader(SqliteConnection, contextlib.AbstractAsyncContextManager[Connection]):
+    """A connection for reading that puts itself back. It is its own context: one more object a read would cost as much as a seek."""
 
-    __slots__ = ("_conn", "_db")
+    def __init__(self, raw: sqlite3.Connection, idle: "list[_Reader]") -> None:
+        super().__init__(raw)
+        self._idle = idle
 
-    def __init__(self, db: SqliteDatabase) -> None:
-        self._db = db
-
-    async def __aenter__(self) -> SqliteConnection:
-        self._conn = self._db.take_reader()
-        return self._conn
+    async def __aenter__(self) -> Self:
+        return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._db.give_reader(self._conn)
+        if len(self._idle) < _READERS_MAX:
+            self._idle.append(self)
+        else:
+            self.raw.close()
 
 
 class _Write:

@@ -29,7 +29,9 @@ class Statement:
         compiled = self._compiled.get(dialect)
         if compiled is None:
             compiled = self._compiled[dialect] = self._compile(dialect)
-        values = [given[name] for name in compiled.names] if compiled.all_given else compiled.values(given)
+        if compiled.constants:
+            given = compiled.constants | given
+        values = [given[name] for name in compiled.names]
         for place in compiled.lists:
             values[place] = orjson.dumps(values[place]).decode()
         return compiled.text, values
@@ -42,19 +44,15 @@ class Statement:
         # On SQLite a list travels as JSON text, see `among`.
         is_list = {name: dialect == _SQLITE and isinstance(compiled.binds[name].type, ARRAY) for name in names}
         lists = tuple(place for place, name in enumerate(names) if is_list[name])
-        return _Compiled(str(compiled), names, constants, lists, all_given=not constants)
+        return _Compiled(str(compiled), names, constants, lists)
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     text: str
     names: tuple[str, ...]
-    constants: dict[str, Any]
+    constants: dict[str, Any]  # parameters that have a value of their own
     lists: tuple[int, ...]  # places whose values travel as JSON text
-    all_given: bool  # whether no parameter has a value of its own
-
-    def values(self, given: dict[str, Any]) -> list[Any]:
-        return [given[name] if name in given else self.constants[name] for name in self.names]
 
 
 def prepare(clause: ClauseElement) -> Statement:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from hub.web.keys import ADDRESS, BEGAN, ERROR_CODE, OPEN_PATHS, PRINCIPAL, REQUEST_ID
+from hub.web.keys import ADDRESS, BEGAN, ERROR_CODE, OPEN_PATHS, PRINCIPAL, REQUEST_ID, ROUTE
 from hub.web.metrics import Metrics
-from hub.web.middleware import route_of
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -46,7 +45,7 @@ class AccessLog(AbstractAccessLogger):
             recorder.metrics.count_answer("other", "malformed", response.status, time, error="malformed")
             return
         seconds = perf_counter() - request[BEGAN]
-        route = route_of(cast("web.Request", request)) or "none"
+        route = request[ROUTE]
         method = request.method if request.method in _METHODS else "other"
         error = request.get(ERROR_CODE)
         recorder.metrics.count_answer(method, route, response.status, seconds, error=error)

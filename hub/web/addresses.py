@@ -56,12 +56,15 @@ class Origins:
         """
         self._proxies = Networks("proxy_addresses", config.proxy_addresses)
         self._certificate_header = config.proxy_certificate_header
+        # Where nothing of the kind is set, a request need not be asked.
+        self._behind_proxies = bool(config.proxy_addresses)
         self._takes_certificates = config.tls_client_ca_file is not None
+        self._serves_tls = config.tls_cert_file is not None
 
     def address_of(self, request: web.Request) -> str:
         """Return the client's address: behind proxies, the last one in X-Forwarded-For that is no proxy of ours."""
         peer = request.remote or ""
-        if peer not in self._proxies:
+        if not self._behind_proxies or peer not in self._proxies:
             return peer
         told = [part.strip() for header in request.headers.getall(hdrs.X_FORWARDED_FOR, ()) for part in header.split(",")]
         return next((address for address in reversed(told) if address and address not in self._proxies), peer)
@@ -72,7 +75,7 @@ class Origins:
         Raises:
             Unauthenticated: the proxy passed on something that is no certificate.
         """
-        if (request.remote or "") in self._proxies:
+        if self._behind_proxies and (request.remote or "") in self._proxies:
             passed = request.headers.get(self._certificate_header)
             return certificate_from_header(passed) if passed else None
         if not self._takes_certificates:
@@ -82,9 +85,9 @@ class Origins:
 
     def is_secure(self, request: web.Request) -> bool:
         """Whether the client speaks TLS, to this process or to a trusted proxy."""
-        if (request.remote or "") in self._proxies:
+        if self._behind_proxies and (request.remote or "") in self._proxies:
             return request.headers.get(hdrs.X_FORWARDED_PROTO, "").lower() == "https"
-        return request.get_extra_info("ssl_object") is not None
+        return self._serves_tls and request.get_extra_info("ssl_object") is not None
 
 
 ORIGINS = web.AppKey("origins", Origins)

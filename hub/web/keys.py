@@ -12,6 +12,7 @@ HUB = web.AppKey("hub", Hub)  # there once the application has started
 
 REQUEST_ID = web.RequestKey("request_id", str)  # in every log line of the request and in its answer
 BEGAN = web.RequestKey("began", float)  # when the request began, by time.perf_counter(): an event loop's own clock may be coarse
+ROUTE = web.RequestKey("route", str)  # template of the route that the request goes to, such as /taxii2/{root}/; "none" where there is none
 ADDRESS = web.RequestKey("address", str)  # of the client itself, as far as trusted proxies tell it
 PRINCIPAL = web.RequestKey("principal", Principal)  # set on every request but those for OPEN_PATHS
 DIRECTORY = web.RequestKey("directory", Directory)  # as of this request; set where PRINCIPAL is

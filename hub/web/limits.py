@@ -99,6 +99,8 @@ class Allowance:
         Raises:
             TooMany: nothing is left.
         """
+        if not self._per_s:
+            return
         left = self._left(credential, self._clock())
         if left < 1:
             retry_after_s = math.ceil((1 - left) / self._per_s)
