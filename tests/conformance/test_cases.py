@@ -56,6 +56,7 @@ def test_cases_of_the_validator_for_stix_2_0_are_refused_by_name():
         assert "spec_version 2.0; send 2.1" in reason or case["instance"]["type"] == "bundle"
 
 
+@pytest.mark.xdist_group("stix2-validator")  # which takes seconds to import: one process does
 def test_what_we_accept_against_the_validator_s_strict_mode_it_accepts_itself_otherwise():
     from stix2validator import ValidationOptions, validate_instance
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from stix2validator import ValidationOptions, validate_instance
 
 from hub.domain.stix import Limits, read_object
 from hub.errors import Invalid
 from tests.data import read_documents
+
+pytestmark = pytest.mark.xdist_group("stix2-validator")  # which takes seconds to import: one process does
 
 LIMITS = Limits()
 SEED = 20261121
@@ -76,6 +77,8 @@ def accepted_here(properties: dict[str, Any]) -> bool:
 
 
 def accepted_there(properties: dict[str, Any]) -> bool:
+    from stix2validator import ValidationOptions, validate_instance  # here, so that to collect this module costs nothing
+
     return bool(validate_instance(properties, ValidationOptions(version="2.1")).is_valid)
 
 
