@@ -82,7 +82,11 @@ def _facts(path: Path, process: subprocess.Popen[bytes], said: Path) -> dict[str
     return json.loads(path.read_text())
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+# The tests of one demo run in one process, so that it is started once.
+DEMOS = [pytest.param(engine, marks=pytest.mark.xdist_group(f"demo-{engine}")) for engine in ("sqlite", "postgresql")]
+
+
+@pytest.fixture(scope="module", params=DEMOS)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     directory = tmp_path_factory.mktemp("demo") / "data"
     if request.param == "sqlite":
