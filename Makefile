@@ -19,7 +19,8 @@ demo: $(RUN_STAMP) ## run a seeded hub (PORT=8460 DATA=demo-data)
 	@exec $(BIN)/hub demo --port $(PORT) --data $(DATA) $(ARGS)
 
 test: lint ## lint, check imports and types, run every test (ARGS='-k feed' for some)
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@# Tests start the hub many times, and without bytecode each would compile all its modules.
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(DEV_STAMP) ## lint, import contracts, types
 	$(BIN)/ruff check
