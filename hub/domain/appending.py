@@ -11,7 +11,6 @@ Pure: `hub.store.append` reads the state that it needs and writes what it says. 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.domain.feed import first_date
@@ -124,16 +123,21 @@ class Batch:
     now_us: int
     labels: dict[bytes, LabelState]  # by digest
     lineages: dict[tuple[str, str], LineageState]  # by (STIX id, lineage)
-    copies: Mapping[str, Sequence[LineageState]]  # other producers' lineages of ownerless objects, by STIX id
-    identity_owners: Mapping[str, MemberId]  # who owns the identities that the batch sends or names in created_by_ref
+    identity_owners: dict[str, MemberId]  # who owns the identities that the batch sends or names in created_by_ref
     withdrawn: list[int] = field(default_factory=list)  # dates of stored entries that were moved
-    appended: list[EntryState] = field(default_factory=list)
+    appended: list[tuple[LineageState, EntryState]] = field(default_factory=list)
+    new_lineages: list[LineageState] = field(default_factory=list)
+    new_versions: list[tuple[LineageState, VersionState]] = field(default_factory=list)
     lowered: list[Lowering] = field(default_factory=list)
+    _copies: dict[str, list[LineageState]] = field(default_factory=dict)  # all producers' lineages of ownerless objects, by STIX id
     _by_id: dict[LabelId, LabelState] = field(default_factory=dict)
     _plain: dict[Label, LabelState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._by_id = {state.id: state for state in self.labels.values()}
+        for lineage in self.lineages.values():
+            if lineage.lineage:
+                self._copies.setdefault(lineage.stix_id, []).append(lineage)
 
     def add(self, incoming: Incoming) -> tuple[str, str | None]:
         """Take one object; return its version, and why it was refused, or None."""
@@ -145,11 +149,18 @@ class Batch:
             return self._version_text(obj, lineage), refusal
         if incoming.lineage and self._copy_exists(incoming):
             return self._version_text(obj, lineage), None
-        if lineage is None:
-            lineage = self.lineages[key] = LineageState(
-                obj.id, incoming.lineage, obj.type, incoming.producer, obj.created, obj.created_by_ref
-            )
-        return self._append(incoming, lineage)
+        return self._append(incoming, lineage or self._begin(incoming))
+
+    def _begin(self, incoming: Incoming) -> LineageState:
+        obj = incoming.object
+        lineage = LineageState(obj.id, incoming.lineage, obj.type, incoming.producer, obj.created, obj.created_by_ref)
+        self.lineages[obj.id, incoming.lineage] = lineage
+        self.new_lineages.append(lineage)
+        if incoming.lineage:
+            self._copies.setdefault(obj.id, []).append(lineage)
+        elif obj.type == "identity":
+            self.identity_owners[obj.id] = incoming.producer  # for what other producers have in this batch
+        return lineage
 
     def _append(self, incoming: Incoming, lineage: LineageState) -> tuple[str, str | None]:
         obj = incoming.object
@@ -172,6 +183,7 @@ class Batch:
                 return text, None
         else:
             version = lineage.versions[version_us] = VersionState(version_us, obj.digest, None, incoming=incoming)
+            self.new_versions.append((lineage, version))
         plain = self._plain_label(incoming.label)
         self._note_lowering(lineage, version_us, plain, incoming.label)
         self._enter(lineage, version, plain, len(obj.body))
@@ -181,7 +193,7 @@ class Batch:
         """Append a stored entry anew, as the latest one: what superseded it was deleted."""
         lineage.entries.remove(entry)
         self.withdrawn.append(entry.date_us)
-        lineage.entries.append(self._new_entry(entry.version, entry.label, None, entry.bytes))
+        lineage.entries.append(self._new_entry(lineage, entry.version, entry.label, None, entry.bytes))
         lineage.sort()
 
     def _note_lowering(self, lineage: LineageState, version_us: int, plain: LabelState, label: Label) -> None:
@@ -196,7 +208,7 @@ class Batch:
         newer = [entry for entry in lineage.entries if entry.version_us > version.version_us]
         older = [entry for entry in lineage.entries if entry.version_us < version.version_us]
         label = self._narrowed({plain.id}.union(*(entry.label.parts for entry in newer)))
-        entry = self._new_entry(version, label, min((e.date_us for e in newer), default=None), size)
+        entry = self._new_entry(lineage, version, label, min((e.date_us for e in newer), default=None), size)
         for before in older:
             if before.superseded_us is None:
                 before.superseded_us = entry.date_us
@@ -209,18 +221,20 @@ class Batch:
     def _move(self, lineage: LineageState, entry: EntryState, label: LabelState) -> None:
         lineage.entries.remove(entry)
         if entry.new:
-            self.appended.remove(entry)
+            self.appended.remove((lineage, entry))
         else:
             self.withdrawn.append(entry.date_us)
-        lineage.entries.append(self._new_entry(entry.version, label, entry.superseded_us, entry.bytes))
+        lineage.entries.append(self._new_entry(lineage, entry.version, label, entry.superseded_us, entry.bytes))
 
-    def _new_entry(self, version: VersionState, label: LabelState, superseded_us: int | None, size: int) -> EntryState:
+    def _new_entry(
+        self, lineage: LineageState, version: VersionState, label: LabelState, superseded_us: int | None, size: int
+    ) -> EntryState:
         date_us = first_date(self.clock_us, self.now_us)
         self.clock_us = date_us
         entry = EntryState(version.version_us, version, date_us, label, label.entries, size, superseded_us, new=True)
         label.entries += 1
         label.last_us, label.bytes_max, label.changed = date_us, max(label.bytes_max, size), True
-        self.appended.append(entry)
+        self.appended.append((lineage, entry))
         return entry
 
     def _plain_label(self, label: Label) -> LabelState:
@@ -268,7 +282,8 @@ class Batch:
             entry.version.digest == incoming.object.digest
             and entry.label.canonical
             and Label.from_canonical(entry.label.canonical).for_any_producer() == wanted
-            for lineage in self.copies.get(incoming.object.id, ())
+            for lineage in self._copies.get(incoming.object.id, ())
+            if lineage.owner != incoming.producer
             for entry in lineage.entries
         )
 

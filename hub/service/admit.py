@@ -12,16 +12,15 @@ The steps, in their order (a refusal is that object's failure in the status reso
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from hub.domain.appending import Incoming, Lowering
+from hub.domain.appending import Incoming
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.ids import GroupId, MemberId, StatusId, new_uuid
 from hub.domain.label import Label, Tlp
-from hub.domain.labelling import describe_change, label_of
+from hub.domain.labelling import label_of
 from hub.domain.lookalike import find_look_alike
 from hub.domain.marking import SHARING_EXTENSION, TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve, strictest_colour
 from hub.domain.member import Member, Principal, SharingGroup, Standing
@@ -31,32 +30,18 @@ from hub.domain.taxii import Collection, Outcome, Status
 from hub.domain.timestamp import format_timestamp
 from hub.errors import Invalid, NotFound, NotUnderstood, Withheld
 from hub.service.administer import is_suspended
+from hub.service.append import again, append_in_turn, append_stretch
 from hub.service.context import Hub
+from hub.service.line import Checked, Stretch
 from hub.service.retrieve import get_collection, get_root
-from hub.store.append import load_batch, write_batch
-from hub.store.audit import add_audit
-from hub.store.database import Connection, Duplicate
-from hub.store.markings import add_marking, find_markings
-from hub.store.pushes import Push, add_outcomes, add_push, advance_push, find_push, list_outcomes
+from hub.store.markings import find_markings
+from hub.store.pushes import Push, add_push, find_push, list_outcomes
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
+_MARKING = b"marking-definition--"
 _MARKING_ID = re.compile(rb"marking-definition--[0-9a-f-]{36}")
 _TURN_S = 0.002  # after so long on its objects a push lets others have the event loop
 _AHEAD_US = 5 * 60 * 1_000_000  # a producer's clock may be so much ahead without a word about it
 _UNHURRIED_OBJECTS = 200  # in a stretch of a push in the background: nobody waits for it, but others wait for the event loop
-_TRIES_MAX = 5  # of a stretch that met the same new object in another collection
-LEASE_US = 30_000_000  # how long a node may work on a stretch before another takes the push over
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """An object of a push after all that can be done without the database."""
-
-    incoming: Incoming | None  # None: refused, or nothing to append
-    outcome: Outcome  # as far as it is known; the version of an object without one is known when it is appended
-    meaning: MarkingMeaning | None = None  # of a marking definition
 
 
 async def push(hub: Hub, directory: Directory, principal: Principal, root: str, name: str, body: bytes) -> Status:
@@ -75,7 +60,7 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     now_us = hub.now_us()
     kept = Push(StatusId(new_uuid()), root, held.row, principal.member.id, principal.credential, principal.role, now_us, len(raws), 0)
     if len(raws) > hub.config.push_inline_objects_max:
-        await hub.db.write(add_push, replace(kept, body=body), leased_until_us=0)
+        await hub.db.write(add_push, replace(kept, body=body))
         hub.pushes_waiting.set()
         return Status(kept.id, now_us, complete=False, total=kept.total)
     door = await _door(hub, directory, principal.member, held, raws, await _meanings_brought(raws, limits_of(hub)))
@@ -85,9 +70,8 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     members = frozenset(directory.members)
     size = hub.config.push_chunk_objects
     for start in range(0, len(checked), size):
-        last = start + size >= len(checked)
-        stretch = checked[start : start + size]
-        outcomes = await _again(hub, _append_inline, kept, stretch, members, hub.now_us(), outcomes, last=last)
+        is_last = start + size >= len(checked)
+        outcomes = await append_in_turn(hub, Stretch(kept, checked[start : start + size], members, outcomes, is_last))
     return _status(replace(kept, done=kept.total, completed_us=now_us), outcomes)
 
 
@@ -121,7 +105,7 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
         else:
             reason = "you may not write to this collection any more"
             checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
-        push = await _again(hub, _append_stretch, push, checked, frozenset(directory.members), hub.now_us())
+        push = await again(hub, append_stretch, Stretch(push, checked, frozenset(directory.members)), hub.now_us())
 
 
 def limits_of(hub: Hub) -> Limits:
@@ -175,9 +159,11 @@ class _Door:
 async def _door(
     hub: Hub, directory: Directory, producer: Member, held: HeldCollection, raws: Sequence[bytes], brought: Mapping[str, MarkingMeaning]
 ) -> _Door:
-    named = {match.decode() for raw in raws for match in _MARKING_ID.findall(raw)}
-    async with hub.db.read() as conn:
-        kept = await find_markings(conn, sorted(named))
+    named = {match.decode() for raw in raws if _MARKING in raw for match in _MARKING_ID.findall(raw)}
+    kept: Mapping[str, Mapping[MemberId, str]] = {}
+    if named:
+        async with hub.db.read() as conn:
+            kept = await find_markings(conn, sorted(named))
     known = {**brought, **{id: MarkingMeaning.from_json(said[producer.id]) for id, said in kept.items() if producer.id in said}}
     at_least = {id: strictest_colour(map(MarkingMeaning.from_json, said.values())) for id, said in kept.items() if id not in known}
     now_us = hub.now_us()
@@ -254,79 +240,6 @@ def _warning(door: _Door, obj: StixObject) -> str | None:
 def _refused(raw: bytes, reason: str, now_us: int) -> Outcome:
     id, version = describe(raw)
     return Outcome(id, version or format_timestamp(now_us), reason)
-
-
-async def _again(hub: Hub, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a write, and again where it met the same new object in another collection: then it finds it."""
-    for _ in range(_TRIES_MAX - 1):
-        try:
-            return await hub.db.write(work, *args, **kwargs)
-        except Duplicate:
-            continue
-    return await hub.db.write(work, *args, **kwargs)
-
-
-async def _append_inline(
-    conn: Connection,
-    push: Push,
-    checked: list[Checked],
-    member_ids: frozenset[MemberId],
-    now_us: int,
-    before: list[Outcome],
-    *,
-    last: bool,
-) -> list[Outcome]:
-    outcomes = before + await _append(conn, push, checked, member_ids, now_us)
-    if last:
-        await add_push(conn, replace(push, done=push.total, completed_us=now_us), leased_until_us=0)
-        await add_outcomes(conn, push.id, 0, outcomes)
-    return outcomes
-
-
-async def _append_stretch(conn: Connection, push: Push, checked: list[Checked], member_ids: frozenset[MemberId], now_us: int) -> Push:
-    done = push.done + len(checked)
-    if not await advance_push(conn, push, done, now_us=now_us, until_us=now_us + LEASE_US):
-        return await find_push(conn, push.id) or push
-    await add_outcomes(conn, push.id, push.done, await _append(conn, push, checked, member_ids, now_us))
-    return replace(push, done=done, completed_us=now_us if done == push.total else None)
-
-
-async def _append(conn: Connection, push: Push, checked: list[Checked], member_ids: frozenset[MemberId], now_us: int) -> list[Outcome]:
-    incoming = [c.incoming for c in checked if c.incoming is not None]
-    if not incoming:
-        return [c.outcome for c in checked]
-    batch = await load_batch(conn, push.collection_row, incoming, member_ids, now_us)
-    defined = [c.incoming.object.id for c in checked if c.incoming is not None and c.meaning is not None]
-    held = {id: said[push.member] for id, said in (await find_markings(conn, defined)).items() if push.member in said}
-    outcomes: list[Outcome] = []
-    for c in checked:
-        if c.incoming is None:
-            outcomes.append(c.outcome)
-            continue
-        obj, meaning = c.incoming.object, c.meaning.to_json() if c.meaning is not None else None
-        if meaning is not None and held.get(obj.id, meaning) != meaning:
-            refusal = "conflict: you gave this marking definition another meaning before; use a new id"
-            outcomes.append(Outcome(obj.id, obj.version or format_timestamp(now_us), refusal))
-            continue
-        version, refused = batch.add(c.incoming)
-        outcomes.append(replace(c.outcome, version=version, failure=refused))
-        if meaning is not None and refused is None and obj.id not in held:
-            held[obj.id] = meaning
-            await add_marking(conn, obj.id, push.member, meaning, obj.digest)
-    await write_batch(conn, batch)
-    for lowering in batch.lowered:
-        await _record_lowering(conn, push, lowering, now_us)
-    return outcomes
-
-
-async def _record_lowering(conn: Connection, push: Push, lowering: Lowering, now_us: int) -> None:
-    detail = {
-        "collection": lowering.after.collection,
-        "member": push.member,
-        "version": format_timestamp(lowering.version_us),
-        "marking": describe_change(lowering.before, lowering.after),
-    }
-    await add_audit(conn, at_us=now_us, actor=push.credential, action="marking.lowered", target=lowering.stix_id, detail=detail)
 
 
 async def _may_still_write(hub: Hub, directory: Directory, push: Push, held: HeldCollection) -> bool:

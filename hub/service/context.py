@@ -9,6 +9,7 @@ from hub.config import Config
 from hub.domain.directory import Directory
 from hub.domain.policy import PolicyBundle
 from hub.service.kept import Kept
+from hub.service.line import Line
 from hub.service.logins import Logins
 from hub.store.database import Database
 from hub.store.directory import load_directory, load_policy_files, read_revision, read_state
@@ -33,6 +34,7 @@ class Hub:
     kept: Kept = field(default_factory=Kept)
     logins: Logins = field(default_factory=Logins)
     pushes_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when a push was left for the background
+    lines: dict[int, Line] = field(default_factory=dict)  # of who waits to append, by collection row
 
     async def directory(self) -> Directory:
         """Return the directory as it is now; read anew where the revision has moved, or an agreement has started or ended."""

@@ -7,12 +7,12 @@ the second is undone whole (`Duplicate`) and comes again, and then finds it.
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import Integer, and_, bindparam, delete, func, literal_column, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select
 
-from hub.domain.appending import Batch, EntryState, Incoming, LabelState, LineageState, VersionState, is_ownerless
+from hub.domain.appending import Batch, EntryState, Incoming, LabelState, LineageState, VersionState
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.timestamp import format_timestamp
-from hub.store.database import Connection, Row, Statement, among, prepare
+from hub.store.database import Change, Connection, Row, Statement, among, prepare
 from hub.store.tables import table
 
 CLOCK = table("collection_clock")
@@ -23,11 +23,6 @@ ENTRY = table("entry")
 DELETION = table("deletion")
 
 _LOCK = prepare(select(CLOCK.c.clock_us, CLOCK.c.labels).where(CLOCK.c.collection_row == bindparam("collection")).with_for_update())
-_SET_CLOCK = prepare(
-    update(CLOCK)
-    .where(CLOCK.c.collection_row == bindparam("collection"))
-    .values(clock_us=bindparam("clock"), labels=bindparam("label_count"))
-)
 _LABELS = prepare(
     select(
         LABEL.c.id, LABEL.c.number, LABEL.c.digest, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.last_us, LABEL.c.bytes_max
@@ -40,16 +35,10 @@ _LABEL_OF = prepare(
     )
     .where(LABEL.c.collection_row == bindparam("collection"), LABEL.c.digest == bindparam("digest_sought"))
 )  # fmt: skip
-_COUNT_LABEL = prepare(
-    update(LABEL)
-    .where(LABEL.c.id == bindparam("label"))
-    .values(entries=bindparam("count"), last_us=bindparam("last"), bytes_max=bindparam("largest"))
-)
 _OBJECTS = prepare(
     select(OBJECT.c.row, OBJECT.c.stix_id, OBJECT.c.lineage, OBJECT.c.type, OBJECT.c.owner_id, OBJECT.c.created, OBJECT.c.created_by_ref)
     .where(among(OBJECT.c.stix_id, "ids"))
 )  # fmt: skip
-_OWNERS = prepare(select(OBJECT.c.stix_id, OBJECT.c.owner_id).where(among(OBJECT.c.stix_id, "ids"), OBJECT.c.lineage == ""))
 _VERSIONS = prepare(
     select(VERSION.c.object_row, VERSION.c.version_us, VERSION.c.row, VERSION.c.digest, DELETION.c.deleted_us)
     .outerjoin(DELETION, and_(DELETION.c.version_row == VERSION.c.row, DELETION.c.collection_row == bindparam("collection")))
@@ -70,29 +59,18 @@ _ALL_ENTRIES = prepare(
     .where(among(ENTRY.c.object_row, "objects"), ENTRY.c.collection_row == bindparam("collection"))
 )
 _WITHDRAW = prepare(delete(ENTRY).where(ENTRY.c.collection_row == bindparam("collection"), among(ENTRY.c.date_us, "dates")))
-_SUPERSEDE = prepare(
-    update(ENTRY)
-    .where(ENTRY.c.collection_row == bindparam("collection"), ENTRY.c.date_us == bindparam("date"))
-    .values(superseded_us=bindparam("by"))
-)
-_NEXT_ROW_SQLITE = {t.name: prepare(select(func.coalesce(func.max(t.c.row), 0) + 1)) for t in (OBJECT, VERSION)}
-_NEXT_ROWS_POSTGRES = {
-    t.name: prepare(
-        select(func.nextval(literal_column(f"'{t.name}_row_seq'"))).select_from(
-            func.generate_series(1, bindparam("count", type_=Integer()))
-        )
-    )
-    for t in (OBJECT, VERSION)
-}
 
 _LABELS_SOUGHT_MAX = 4  # more than this are found by reading all
 
+_CLOCK_COLUMNS = ("collection_row", "clock_us", "labels")
 _LABEL_COLUMNS = ("id", "collection_row", "number", "digest", "canonical", "parts", "entries", "last_us", "bytes_max")
+_LABEL_COUNTERS = ("id", "entries", "last_us", "bytes_max")
 _OBJECT_COLUMNS = ("row", "stix_id", "lineage", "type", "owner_id", "created", "created_by_ref")
 _VERSION_COLUMNS = ("row", "object_row", "version_us", "version", "spec_version", "digest", "producer_id", "accepted_us", "body")
 _ENTRY_INSERT = (
     "collection_row", "date_us", "label_id", "ordinal", "object_row", "version_row", "version_us", "type", "bytes", "superseded_us",
 )  # fmt: skip
+_ENTRY_SUPERSEDED = ("collection_row", "date_us", "superseded_us")
 _DELETION_COLUMNS = ("collection_row", "version_row", "deleted_us", "deleted_by")
 
 
@@ -112,8 +90,7 @@ async def load_batch(
         member_ids: the ids of all members: each owns the identity of that id.
     """
     clock_us, label_count = await lock_collection(conn, collection_row)
-    lineages = await _load_lineages(conn, sorted({i.object.id for i in incoming}))
-    ownerless = {i.object.id for i in incoming if is_ownerless(i.object)}
+    lineages, owners = await _load_objects(conn, incoming, member_ids)
     batch = Batch(
         collection_row,
         clock_us,
@@ -121,8 +98,7 @@ async def load_batch(
         now_us,
         await _load_labels_for(conn, collection_row, incoming, lineages),
         {(lineage.stix_id, lineage.lineage): lineage for lineage in lineages},
-        _copies(lineages, ownerless, incoming),
-        await _load_owners(conn, incoming, member_ids),
+        owners,
     )
     stored = {lineage.row: lineage for lineage in lineages if lineage.row is not None}
     if stored:
@@ -136,22 +112,25 @@ async def load_batch(
     return batch
 
 
-async def write_batch(conn: Connection, batch: Batch) -> None:
-    """Write what a batch changed."""
+async def write_batch(conn: Connection, batch: Batch, beside: Sequence[Change] = ()) -> None:
+    """Write what a batch changed, and in the same go what else is to be written `beside` it."""
     if not batch.appended:
+        await conn.change(beside)
         return
-    await _write_objects(conn, batch)
+    await _number_rows(conn, batch)
     if batch.withdrawn:
         await conn.execute(_WITHDRAW, collection=batch.collection_row, dates=batch.withdrawn)
     superseded = [e for lineage in batch.lineages.values() for e in lineage.entries if e.superseded_now and not e.new]
-    if superseded:
-        await conn.execute_many(
-            _SUPERSEDE, [{"collection": batch.collection_row, "date": e.date_us, "by": e.superseded_us} for e in superseded]
-        )
-    await _write_labels(conn, batch)
-    owners = {id(entry): lineage for lineage in batch.lineages.values() for entry in lineage.entries if entry.new}
-    await conn.insert_many(ENTRY, _ENTRY_INSERT, [_entry_row(batch, e, owners[id(e)]) for e in batch.appended])
-    await conn.execute(_SET_CLOCK, collection=batch.collection_row, clock=batch.clock_us, label_count=batch.label_count)
+    await conn.change(
+        [
+            *_object_changes(batch),
+            *_label_changes(batch),
+            Change(ENTRY, _ENTRY_SUPERSEDED, [(batch.collection_row, e.date_us, e.superseded_us) for e in superseded], keys=2),
+            Change(ENTRY, _ENTRY_INSERT, [_entry_row(batch, o, e) for o, e in batch.appended]),
+            Change(CLOCK, _CLOCK_COLUMNS, [(batch.collection_row, batch.clock_us, batch.label_count)], keys=1),
+            *beside,
+        ]
+    )
 
 
 async def delete_versions(conn: Connection, batch: Batch, lineage: LineageState, gone: Iterable[EntryState], *, deleted_by: str) -> None:
@@ -174,10 +153,10 @@ async def delete_versions(conn: Connection, batch: Batch, lineage: LineageState,
 async def load_object(conn: Connection, collection_row: int, stix_id: str, now_us: int) -> Batch:
     """Lock the collection and read everything of one object in it."""
     clock_us, label_count = await lock_collection(conn, collection_row)
-    lineages = await _load_lineages(conn, [stix_id])
+    lineages = [_lineage(row) for row in await conn.fetch(_OBJECTS, ids=[stix_id])]
     batch = Batch(
         collection_row, clock_us, label_count, now_us, await _load_labels(conn, collection_row),
-        {(lineage.stix_id, lineage.lineage): lineage for lineage in lineages}, {}, {},
+        {(lineage.stix_id, lineage.lineage): lineage for lineage in lineages}, {},
     )  # fmt: skip
     stored = {lineage.row: lineage for lineage in lineages if lineage.row is not None}
     if stored:
@@ -209,28 +188,22 @@ def _labels_by_digest(rows: Sequence[Row]) -> dict[bytes, LabelState]:
     return labels
 
 
-async def _load_lineages(conn: Connection, stix_ids: list[str]) -> list[LineageState]:
-    return [
-        LineageState(stix_id, lineage, type, MemberId(owner), created, created_by_ref, row)
-        for row, stix_id, lineage, type, owner, created, created_by_ref in await conn.fetch(_OBJECTS, ids=stix_ids)
-    ]
-
-
-def _copies(lineages: list[LineageState], ownerless: set[str], incoming: Sequence[Incoming]) -> dict[str, list[LineageState]]:
-    producers = {i.producer for i in incoming}
-    copies: dict[str, list[LineageState]] = {}
-    for lineage in lineages:
-        if lineage.stix_id in ownerless and lineage.owner not in producers:
-            copies.setdefault(lineage.stix_id, []).append(lineage)
-    return copies
-
-
-async def _load_owners(conn: Connection, incoming: Sequence[Incoming], member_ids: Collection[str]) -> dict[str, MemberId]:
+async def _load_objects(
+    conn: Connection, incoming: Sequence[Incoming], member_ids: Collection[str]
+) -> tuple[list[LineageState], dict[str, MemberId]]:
+    """Return the lineages of the objects that come, and who owns the identities that come or are named in created_by_ref."""
+    sent = {i.object.id for i in incoming}
     named = {i.object.created_by_ref for i in incoming if i.object.created_by_ref is not None}
-    owners = {row[0]: MemberId(row[1]) for row in await conn.fetch(_OWNERS, ids=sorted(named))} if named else {}
-    sent = {i.object.id for i in incoming if i.object.type == "identity"}
-    owners.update({id: MemberId(id) for id in (named | sent) if id in member_ids})
-    return owners
+    found = [_lineage(row) for row in await conn.fetch(_OBJECTS, ids=sorted(sent | named))]
+    owners = {lineage.stix_id: lineage.owner for lineage in found if not lineage.lineage and lineage.stix_id in named}
+    identities = named.union(i.object.id for i in incoming if i.object.type == "identity")
+    owners.update({id: MemberId(id) for id in identities if id in member_ids})
+    return [lineage for lineage in found if lineage.stix_id in sent], owners
+
+
+def _lineage(row: Row) -> LineageState:
+    number, stix_id, lineage, type, owner, created, created_by_ref = row
+    return LineageState(stix_id, lineage, type, MemberId(owner), created, created_by_ref, number)
 
 
 async def _load_versions(conn: Connection, batch: Batch, stored: dict[int, LineageState], incoming: Sequence[Incoming]) -> None:
@@ -266,19 +239,19 @@ def _to_load_whole(batch: Batch, incoming: Sequence[Incoming]) -> dict[int, Line
     return whole
 
 
-async def _write_objects(conn: Connection, batch: Batch) -> None:
-    objects = [lineage for lineage in batch.lineages.values() if lineage.row is None and lineage.entries]
-    for lineage, row in zip(objects, await _next_rows(conn, "object", len(objects)), strict=True):
+async def _number_rows(conn: Connection, batch: Batch) -> None:
+    for lineage, row in zip(batch.new_lineages, await conn.next_rows(OBJECT, len(batch.new_lineages)), strict=True):
         lineage.row = row
-    await conn.insert_many(
-        OBJECT,
-        _OBJECT_COLUMNS,
-        [(o.row, o.stix_id, o.lineage, o.type, o.owner, o.created, o.created_by_ref) for o in sorted(objects, key=_by_id)],
-    )
-    versions = [(o, v) for o in batch.lineages.values() for v in o.versions.values() if v.row is None]
-    for (_, version), row in zip(versions, await _next_rows(conn, "version", len(versions)), strict=True):
+    for (_, version), row in zip(batch.new_versions, await conn.next_rows(VERSION, len(batch.new_versions)), strict=True):
         version.row = row
-    await conn.insert_many(VERSION, _VERSION_COLUMNS, [_version_row(batch, o, v) for o, v in versions])
+
+
+def _object_changes(batch: Batch) -> list[Change]:
+    objects = sorted(batch.new_lineages, key=_by_id)
+    return [
+        Change(OBJECT, _OBJECT_COLUMNS, [(o.row, o.stix_id, o.lineage, o.type, o.owner, o.created, o.created_by_ref) for o in objects]),
+        Change(VERSION, _VERSION_COLUMNS, [_version_row(batch, o, version) for o, version in batch.new_versions]),
+    ]
 
 
 def _by_id(lineage: LineageState) -> tuple[str, str]:
@@ -295,36 +268,24 @@ def _version_row(batch: Batch, lineage: LineageState, version: VersionState) -> 
     )  # fmt: skip
 
 
-async def _write_labels(conn: Connection, batch: Batch) -> None:
+def _label_changes(batch: Batch) -> list[Change]:
     new = [label for label in batch.labels.values() if label.new]
-    await conn.insert_many(
-        LABEL,
-        _LABEL_COLUMNS,
-        [
-            (
-                label.id, batch.collection_row, label.number, label.digest, label.canonical,
-                "" if label.canonical else ",".join(map(str, label.parts)), label.entries, label.last_us, label.bytes_max,
-            )
-            for label in new
-        ],
-    )  # fmt: skip
+    rows = [
+        (
+            label.id, batch.collection_row, label.number, label.digest, label.canonical,
+            "" if label.canonical else ",".join(map(str, label.parts)), label.entries, label.last_us, label.bytes_max,
+        )
+        for label in new
+    ]  # fmt: skip
     counted = [label for label in batch.labels.values() if label.changed and not label.new]
-    await conn.execute_many(
-        _COUNT_LABEL, [{"label": lb.id, "count": lb.entries, "last": lb.last_us, "largest": lb.bytes_max} for lb in counted]
-    )
+    return [
+        Change(LABEL, _LABEL_COLUMNS, rows),
+        Change(LABEL, _LABEL_COUNTERS, [(label.id, label.entries, label.last_us, label.bytes_max) for label in counted], keys=1),
+    ]
 
 
-def _entry_row(batch: Batch, entry: EntryState, lineage: LineageState) -> tuple[object, ...]:
+def _entry_row(batch: Batch, lineage: LineageState, entry: EntryState) -> tuple[object, ...]:
     return (
         batch.collection_row, entry.date_us, entry.label.id, entry.ordinal, lineage.row, entry.version.row,
         entry.version_us, lineage.type, entry.bytes, entry.superseded_us,
     )  # fmt: skip
-
-
-async def _next_rows(conn: Connection, name: str, count: int) -> Sequence[int]:
-    if not count:
-        return ()
-    if conn.dialect == "sqlite":
-        first = await conn.fetch_value(_NEXT_ROW_SQLITE[name])
-        return range(first, first + count)
-    return [row[0] for row in await conn.fetch(_NEXT_ROWS_POSTGRES[name], count=count)]

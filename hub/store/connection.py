@@ -3,6 +3,7 @@
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Table
@@ -23,6 +24,16 @@ class Duplicate(Conflict):
         self.constraint = constraint
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Rows to insert into a table, their values in the order of `columns`; or, where `keys` is not 0, rows to update."""
+
+    table: Table
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+    keys: int = 0  # so many of the first columns say which row is meant, the others what it becomes
+
+
 class Connection(ABC):
     """What store functions get: the same few verbs on both databases."""
 
@@ -37,12 +48,16 @@ class Connection(ABC):
         """Run a statement and return how many rows it touched."""
 
     @abstractmethod
-    async def execute_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
-        """Run a statement once for each dict of values."""
+    async def change(self, changes: Sequence[Change]) -> None:
+        """Make changes of which none builds on another: in one round trip, where there are round trips and rows are few."""
 
     @abstractmethod
+    async def next_rows(self, table: Table, count: int) -> Sequence[int]:
+        """Return numbers for new rows of a table that has a column `row`; nobody else is given them."""
+
     async def insert_many(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert rows whose values stand in the order of `columns`."""
+        await self.change([Change(table, tuple(columns), rows)])
 
     async def fetch_one(self, statement: Statement, **values: Any) -> Row | None:
         """Return the first row, or None."""

@@ -4,13 +4,13 @@ SQLAlchemy builds and compiles the statements; its engine does not run them, bec
 whole page of the feed.
 """
 
-from hub.store.connection import Connection, Database, Duplicate, Row
+from hub.store.connection import Change, Connection, Database, Duplicate, Row
 from hub.store.postgresql import open_postgresql
 from hub.store.sqlite import connect_sqlite, open_sqlite
 from hub.store.statement import Statement, among, prepare, values_of
 
 __all__ = [
-    "Connection", "Database", "Duplicate", "Row", "Statement", "among", "connect_sqlite", "open_database", "prepare", "values_of",
+    "Change", "Connection", "Database", "Duplicate", "Row", "Statement", "among", "connect_sqlite", "open_database", "prepare", "values_of",
 ]  # fmt: skip
 
 

@@ -6,19 +6,21 @@ A commit that returned is on disk, by the server's own `synchronous_commit=on`.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from functools import lru_cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 from sqlalchemy import Table
 
 from hub.errors import ConfigError, Unavailable
-from hub.store.connection import Connection, Database, Duplicate, Row
+from hub.store.connection import Change, Connection, Database, Duplicate, Row
 from hub.store.statement import DIALECTS, Statement
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _COPY_ROWS_MIN = 50  # COPY takes a round trip more, and half the time for each row
+_ROWS_AHEAD = 1_000  # numbers of new rows that a process takes at once; those that are left when it ends are never used
 
 
 async def open_postgresql(url: str, *, connections_max: int) -> "PostgresDatabase":
@@ -46,8 +48,9 @@ class PostgresConnection(Connection):
 
     dialect = "postgresql"
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, rows_ahead: dict[str, list[int]]) -> None:
         self.raw = raw
+        self._rows_ahead = rows_ahead
 
     async def fetch(self, statement: Statement, **values: Any) -> list[Row]:
         text, bound = statement.bound(self.dialect, values)
@@ -58,19 +61,24 @@ class PostgresConnection(Connection):
         done: str = await self.raw.execute(text, *bound)  # "UPDATE 3"
         return int(done.rpartition(" ")[2]) if done[-1].isdigit() else 0
 
-    async def execute_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
-        bound = [statement.bound(self.dialect, values) for values in rows]
-        if bound:
-            await self.raw.executemany(bound[0][0], [values for _, values in bound])
+    async def change(self, changes: Sequence[Change]) -> None:
+        small = []
+        for change in changes:
+            if len(change.rows) >= _COPY_ROWS_MIN and not change.keys:
+                await self.raw.copy_records_to_table(change.table.name, columns=change.columns, records=change.rows)
+            elif change.rows:
+                small.append(change)
+        if small:
+            text = _change_text(tuple((change.table, change.columns, change.keys) for change in small))
+            await self.raw.execute(text, *(values for change in small for values in zip(*change.rows, strict=True)))
 
-    async def insert_many(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        if len(rows) >= _COPY_ROWS_MIN:
-            await self.raw.copy_records_to_table(table.name, columns=columns, records=rows)
-        elif rows:
-            # One round trip whatever the number of rows: a column travels as an array.
-            arrays = ", ".join(f"${n}::{table.c[name].type.compile(DIALECTS[self.dialect])}[]" for n, name in enumerate(columns, 1))
-            text = f'INSERT INTO "{table.name}" ({", ".join(columns)}) SELECT * FROM unnest({arrays})'
-            await self.raw.execute(text, *zip(*rows, strict=True))
+    async def next_rows(self, table: Table, count: int) -> Sequence[int]:
+        ahead = self._rows_ahead.setdefault(table.name, [])
+        if len(ahead) < count:
+            text = f"SELECT nextval('{table.name}_row_seq') FROM generate_series(1, $1)"
+            ahead.extend(row[0] for row in await self.raw.fetch(text, count + _ROWS_AHEAD))
+        taken, ahead[:] = ahead[:count], ahead[count:]
+        return taken
 
 
 class PostgresDatabase(Database):
@@ -80,22 +88,23 @@ class PostgresDatabase(Database):
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._rows_ahead: dict[str, list[int]] = {}  # numbers for new rows that this process has taken, by table
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
         async with _postgres_errors(), self._pool.acquire(timeout=10) as raw:
-            yield PostgresConnection(raw)
+            yield PostgresConnection(raw, self._rows_ahead)
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         async with _postgres_errors(), self._pool.acquire(timeout=10) as raw, raw.transaction(isolation="repeatable_read", readonly=True):
-            yield PostgresConnection(raw)
+            yield PostgresConnection(raw, self._rows_ahead)
 
     async def write(self, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         self.writing += 1
         try:
             async with _postgres_errors(), self._pool.acquire(timeout=10) as raw, raw.transaction():
-                return await work(PostgresConnection(raw), *args, **kwargs)
+                return await work(PostgresConnection(raw, self._rows_ahead), *args, **kwargs)
         finally:
             self.writing -= 1
 
@@ -104,6 +113,26 @@ class PostgresDatabase(Database):
             await asyncio.wait_for(self._pool.close(), timeout=10)
         except TimeoutError:
             self._pool.terminate()
+
+
+@lru_cache(maxsize=256)
+def _change_text(shapes: tuple[tuple[Table, tuple[str, ...], int], ...]) -> str:
+    """Return one statement for several changes, whatever the number of their rows: each column travels as an array."""
+    parts = []
+    place = 0
+    for table, columns, keys in shapes:
+        names = [f'"{column}"' for column in columns]
+        types = [table.c[column].type.compile(DIALECTS["postgresql"]) for column in columns]
+        arrays = ", ".join(f"${place + n}::{type}[]" for n, type in enumerate(types, 1))
+        place += len(columns)
+        if keys:
+            values = ", ".join(f"{name} = new.{name}" for name in names[keys:])
+            meant = " AND ".join(f'"{table.name}".{name} = new.{name}' for name in names[:keys])
+            parts.append(f'UPDATE "{table.name}" SET {values} FROM unnest({arrays}) AS new({", ".join(names)}) WHERE {meant}')
+        else:
+            parts.append(f'INSERT INTO "{table.name}" ({", ".join(names)}) SELECT * FROM unnest({arrays})')
+    *before, last = parts
+    return (f"WITH {', '.join(f'part_{n} AS ({part})' for n, part in enumerate(before))} " if before else "") + last
 
 
 @contextlib.asynccontextmanager

@@ -1,28 +1,30 @@
 """Pushes and what became of their objects: the store behind TAXII status resources."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, insert, null, select, update
+import orjson
+from sqlalchemy import bindparam, delete, null, select, update
 
 from hub.domain.ids import MemberId, StatusId
 from hub.domain.member import Role
 from hub.domain.taxii import Outcome
-from hub.store.database import Connection, Row, prepare
+from hub.store.database import Change, Connection, Row, prepare
 from hub.store.tables import table
 
 PUSH = table("push")
 OUTCOME = table("push_outcome")
 
-_ADD = prepare(insert(PUSH))
+_INSERTED = (
+    "id", "api_root", "collection_row", "member_id", "credential", "role", "request_us", "total", "done", "completed_us", "body",
+    "leased_until_us",
+)  # fmt: skip
 _COLUMNS = (
     PUSH.c.id, PUSH.c.api_root, PUSH.c.collection_row, PUSH.c.member_id, PUSH.c.credential, PUSH.c.role,
     PUSH.c.request_us, PUSH.c.total, PUSH.c.done, PUSH.c.completed_us, PUSH.c.body,
 )  # fmt: skip
 _GET = prepare(select(*_COLUMNS).where(PUSH.c.id == bindparam("id")))
 _OUTCOMES = prepare(select(OUTCOME.c.outcomes).where(OUTCOME.c.push_id == bindparam("id")).order_by(OUTCOME.c.first))
-_ADD_OUTCOMES = prepare(insert(OUTCOME))
 _NEXT = prepare(
     select(PUSH.c.id)
     .where(PUSH.c.completed_us.is_(None), PUSH.c.leased_until_us < bindparam("now"))
@@ -63,13 +65,18 @@ class Push:
     body: bytes | None = None  # the envelope, while work is left
 
 
-async def add_push(conn: Connection, push: Push, *, leased_until_us: int) -> None:
-    """Insert a push."""
-    await conn.execute(
-        _ADD, id=push.id, api_root=push.api_root, collection_row=push.collection_row, member_id=push.member,
-        credential=push.credential, role=push.role.value, request_us=push.request_us, total=push.total, done=push.done,
-        completed_us=push.completed_us, leased_until_us=leased_until_us, body=push.body,
-    )  # fmt: skip
+async def add_push(conn: Connection, push: Push) -> None:
+    """Insert a push on which nobody works yet."""
+    await conn.change([new_pushes([push])])
+
+
+def new_pushes(pushes: Sequence[Push]) -> Change:
+    """Return the change that inserts pushes on which nobody works."""
+    rows = [
+        (p.id, p.api_root, p.collection_row, p.member, p.credential, p.role.value, p.request_us, p.total, p.done, p.completed_us, p.body, 0)
+        for p in pushes
+    ]
+    return Change(PUSH, _INSERTED, rows)
 
 
 async def find_push(conn: Connection, id: str) -> Push | None:
@@ -80,13 +87,13 @@ async def find_push(conn: Connection, id: str) -> Push | None:
 
 async def list_outcomes(conn: Connection, id: StatusId) -> list[Outcome]:
     """Return what became of a push's objects so far, in the order of the envelope."""
-    return [Outcome(*outcome) for (text,) in await conn.fetch(_OUTCOMES, id=id) for outcome in json.loads(text)]
+    return [Outcome(*outcome) for (text,) in await conn.fetch(_OUTCOMES, id=id) for outcome in orjson.loads(text)]
 
 
-async def add_outcomes(conn: Connection, id: StatusId, first: int, outcomes: Sequence[Outcome]) -> None:
-    """Keep what became of a stretch of a push that starts at place `first` of the envelope."""
-    text = json.dumps([_written(o) for o in outcomes], separators=(",", ":"))
-    await conn.execute(_ADD_OUTCOMES, push_id=id, first=first, outcomes=text)
+def new_outcomes(stretches: Sequence[tuple[StatusId, int, Sequence[Outcome]]]) -> Change:
+    """Return the change that keeps what became of stretches: (push, the place in its envelope where it starts, outcomes)."""
+    rows = [(id, first, orjson.dumps([_written(o) for o in outcomes]).decode()) for id, first, outcomes in stretches]
+    return Change(OUTCOME, ("push_id", "first", "outcomes"), rows)
 
 
 async def lease_push(conn: Connection, *, now_us: int, until_us: int) -> Push | None:

@@ -14,6 +14,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -21,7 +22,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Table
 
 from hub.errors import ConfigError, Unavailable
-from hub.store.connection import Connection, Database, Duplicate, Row
+from hub.store.connection import Change, Connection, Database, Duplicate, Row
 from hub.store.statement import Statement
 
 P = ParamSpec("P")
@@ -63,16 +64,18 @@ class SqliteConnection(Connection):
         with _sqlite_errors():
             return self.raw.execute(*statement.bound(_SQLITE, values)).rowcount
 
-    async def execute_many(self, statement: Statement, rows: Sequence[dict[str, Any]]) -> None:
-        bound = [statement.bound(_SQLITE, values) for values in rows]
-        if bound:
-            with _sqlite_errors():
-                self.raw.executemany(bound[0][0], [values for _, values in bound])
-
-    async def insert_many(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        places = ", ".join("?" * len(columns))
+    async def change(self, changes: Sequence[Change]) -> None:
         with _sqlite_errors():
-            self.raw.executemany(f'INSERT INTO "{table.name}" ({", ".join(columns)}) VALUES ({places})', rows)
+            for change in changes:
+                if change.rows:
+                    self.raw.executemany(_change_text(change.table.name, change.columns, change.keys), change.rows)
+
+    async def next_rows(self, table: Table, count: int) -> Sequence[int]:
+        # Nobody else writes before this transaction ends.
+        with _sqlite_errors():
+            (last,) = self.raw.execute(f'SELECT max("row") FROM "{table.name}"').fetchone()
+        first = (last or 0) + 1
+        return range(first, first + count)
 
 
 class SqliteDatabase(Database):
@@ -204,6 +207,16 @@ def _commit_together(conn: SqliteConnection, writes: list[_Write]) -> None:
             log.exception("the writing thread failed")
     for write in writes:
         write.report()
+
+
+@lru_cache(maxsize=256)
+def _change_text(table: str, columns: tuple[str, ...], keys: int) -> str:
+    if not keys:
+        names = ", ".join(f'"{column}"' for column in columns)
+        return f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(columns))})'
+    # Numbered places: the keys stand first in a row, and last in the statement.
+    equal = [f'"{column}" = ?{place}' for place, column in enumerate(columns, 1)]
+    return f'UPDATE "{table}" SET {", ".join(equal[keys:])} WHERE {" AND ".join(equal[:keys])}'
 
 
 def _drive(coroutine: Coroutine[Any, Any, T]) -> T:

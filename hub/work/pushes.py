@@ -5,7 +5,8 @@ import contextlib
 import logging
 
 from hub.errors import Unavailable
-from hub.service.admit import LEASE_US, finish_push
+from hub.service.admit import finish_push
+from hub.service.append import LEASE_US
 from hub.service.context import Hub
 from hub.store.pushes import forget_pushes, lease_push, release_pushes
 

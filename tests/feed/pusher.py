@@ -81,13 +81,12 @@ class KilledAfter(Connection):
         await self._count()
         return await self.inner.execute(statement, **values)
 
-    async def execute_many(self, statement: Any, rows: Any) -> None:
+    async def change(self, changes: Any) -> None:
         await self._count()
-        await self.inner.execute_many(statement, rows)
+        await self.inner.change(changes)
 
-    async def insert_many(self, table: Any, columns: Any, rows: Any) -> None:
-        await self._count()
-        await self.inner.insert_many(table, columns, rows)
+    async def next_rows(self, table: Any, count: int) -> Any:
+        return await self.inner.next_rows(table, count)
 
 
 def indicators(envelope: int) -> list[dict[str, object]]:

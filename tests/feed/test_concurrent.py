@@ -32,9 +32,9 @@ async def world(database_url: str) -> World:
 
 
 async def test_pollers_miss_nothing_of_eight_writers_while_rights_change(world: World, database_url: str) -> None:
-    writing = asyncio.Event()
+    writing, settled = asyncio.Event(), asyncio.Event()  # all is written; and all rights stand as they stay
     followers = [
-        asyncio.create_task(_follow(world, member, by_date=by_date, versions=versions, writing=writing))
+        asyncio.create_task(_follow(world, member, by_date=by_date, versions=versions, settled=settled))
         for member in (1, 2)
         for by_date, versions in ((True, VersionMatch()), (False, VersionMatch()), (True, ALL_VERSIONS), (False, ALL_VERSIONS))
     ]
@@ -46,6 +46,7 @@ async def test_pollers_miss_nothing_of_eight_writers_while_rights_change(world: 
         await asyncio.gather(*(_write(world, world.hub, number) for number in range(4, WRITERS)))
     writing.set()
     await changing
+    settled.set()
     wanted = {str(_object(world, w, p, o)["id"]) for w in range(WRITERS) for p in range(PUSHES) for o in range(OBJECTS)}
     for got in await asyncio.gather(*followers):
         assert wanted - got == set()
@@ -90,14 +91,14 @@ async def _change_rights(world: World, writing: asyncio.Event) -> None:
             await world.change(member, "group")
 
 
-async def _follow(world: World, member: int, *, by_date: bool, versions: VersionMatch, writing: asyncio.Event) -> set[str]:
+async def _follow(world: World, member: int, *, by_date: bool, versions: VersionMatch, settled: asyncio.Event) -> set[str]:
     """Page on and on, until there was nothing twice since the last writer ended and rights are settled."""
     got: set[str] = set()
     after_us: int | None = None
     next: str | None = None
     quiet = 0
-    while quiet < 2 or not world.in_group[member]:
-        settled = writing.is_set() and world.in_group[member]
+    while quiet < 2:
+        was_settled = settled.is_set()
         directory = await world.hub.directory()
         principal = Principal("test", Role.READER, directory.members[world.members[member]])
         query = Query(added_after_us=after_us, next=next, limit=7, versions=versions)
@@ -107,6 +108,6 @@ async def _follow(world: World, member: int, *, by_date: bool, versions: Version
             after_us, next = page.last_us, None
         else:
             next = page.next
-        quiet = quiet + 1 if settled and not page.bodies else 0
+        quiet = quiet + 1 if was_settled and not page.bodies else 0
         await asyncio.sleep(0.001)
     return got

@@ -145,14 +145,16 @@ class World:
         for n, member in enumerate(self.members):
             await conn.execute(
                 prepare(insert(table("member"))), id=member, slug=f"m{self.row}-{n}", name=f"Member {n}", kind=MemberKind.OPERATOR.value,
-                sectors=json.dumps([self.sector[n]]), standing=self.standing[n], suspended=0, created_us=0,
+                sectors=json.dumps([self.sector[n]]), standing=self.standing[n], suspended=0, size="medium", owner=None,
+                created_us=0,
             )  # fmt: skip
         await conn.execute(prepare(insert(table("sharing_group"))), id=self.group, slug=f"g{self.row}", name="Group", created_us=0)
         await conn.execute(prepare(insert(table("sharing_group_member"))), group_id=self.group, member_id=self.members[0], joined_us=0)
         id = new_uuid()
         await conn.execute(
             prepare(insert(table("collection"))), id=id, row=self.row, api_root="hub", title=self.alias, alias=self.alias, description=None,
-            default_tlp="green", topic="threat", signature_required=0, media_types="[]", created_us=0,
+            default_tlp="green", topic="threat", signature_required=0, media_types="[]", reciprocal=0,
+            agreement_id=None, created_us=0,
         )  # fmt: skip
         for right in ("read", "write"):
             for member in self.members:

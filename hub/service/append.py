@@ -1,0 +1,165 @@
+"""The last step of admission: what was checked is appended, in one transaction for a stretch of a push.
+
+* Stretches of answered-at-once pushes that wait for the same collection in this process go together: one lock, one commit. Who is
+  first in the line does it for all who wait by then.
+* A fault undoes only its own: where a transaction for several fails, each goes alone. Where nobody can say whether it was committed,
+  all are told that it failed, and send again; that finds what is there.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from hub.domain.appending import Batch, Lowering
+from hub.domain.ids import MemberId
+from hub.domain.labelling import describe_change
+from hub.domain.taxii import Outcome
+from hub.domain.timestamp import format_timestamp
+from hub.errors import Unavailable
+from hub.service.context import Hub
+from hub.service.line import Checked, Line, Stretch
+from hub.store.append import load_batch, write_batch
+from hub.store.audit import add_audit
+from hub.store.database import Change, Connection, Duplicate
+from hub.store.markings import Marking, find_markings, new_markings
+from hub.store.pushes import Push, advance_push, find_push, new_outcomes, new_pushes
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_TRIES_MAX = 5  # of a transaction that met the same new object in another collection
+LEASE_US = 30_000_000  # how long a node may work on a stretch before another takes the push over
+
+
+async def append_in_turn(hub: Hub, stretch: Stretch) -> list[Outcome]:
+    """Append a stretch, with others that wait for its collection; return the outcomes of its push so far.
+
+    Raises:
+        Unavailable: the database cannot take it now.
+    """
+    line = hub.lines.setdefault(stretch.push.collection_row, Line())
+    line.waiting.append(stretch)
+    try:
+        async with line.turn:
+            if stretch.outcomes is None and not stretch.is_in_doubt:
+                await _append_first(hub, line, stretch)
+    finally:
+        if stretch in line.waiting:
+            line.waiting.remove(stretch)
+    if stretch.outcomes is None:
+        raise Unavailable("the hub cannot take this now; try again later")
+    return stretch.outcomes
+
+
+async def _append_first(hub: Hub, line: Line, first: Stretch) -> None:
+    # Who is in the line no more was taken along by a transaction that failed.
+    together = line.take(first, hub.config.push_chunk_objects) if first in line.waiting else [first]
+    try:
+        await _append_all(hub, together)
+    except (Unavailable, asyncio.CancelledError):
+        for other in together[1:]:
+            other.is_in_doubt = True
+        raise
+    except Exception:
+        if len(together) == 1:
+            raise
+        await _append_all(hub, [first])  # the others follow, each in its turn
+
+
+async def _append_all(hub: Hub, stretches: list[Stretch]) -> None:
+    for stretch, outcomes in zip(stretches, await again(hub, _append_together, stretches, hub.now_us()), strict=True):
+        stretch.outcomes = outcomes
+
+
+async def _append_together(conn: Connection, stretches: list[Stretch], now_us: int) -> list[list[Outcome]]:
+    decided = await _decide(conn, stretches, now_us)
+    outcomes = [[*stretch.before, *found] for stretch, found in zip(stretches, decided.outcomes, strict=True)]
+    finished = [(stretch.push, whole) for stretch, whole in zip(stretches, outcomes, strict=True) if stretch.is_last]
+    pushes = new_pushes([replace(push, done=push.total, completed_us=now_us) for push, _ in finished])
+    await _write(conn, decided, now_us, [pushes, new_outcomes([(push.id, 0, whole) for push, whole in finished])])
+    return outcomes
+
+
+async def append_stretch(conn: Connection, stretch: Stretch, now_us: int) -> Push:
+    """Append a stretch of a push in the background, unless another node did so; return the push as it then stands."""
+    push = stretch.push
+    done = push.done + len(stretch.checked)
+    if not await advance_push(conn, push, done, now_us=now_us, until_us=now_us + LEASE_US):
+        return await find_push(conn, push.id) or push
+    decided = await _decide(conn, [stretch], now_us)
+    await _write(conn, decided, now_us, [new_outcomes([(push.id, push.done, decided.outcomes[0])])])
+    return replace(push, done=done, completed_us=now_us if done == push.total else None)
+
+
+async def again(hub: Hub, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a write, and again where it met the same new object in another collection: then it finds it."""
+    for _ in range(_TRIES_MAX - 1):
+        try:
+            return await hub.db.write(work, *args, **kwargs)
+        except Duplicate:
+            continue
+    return await hub.db.write(work, *args, **kwargs)
+
+
+@dataclass(slots=True)
+class _Decided:
+    """What an append comes to, before it is written."""
+
+    outcomes: list[list[Outcome]]  # of each stretch
+    batch: Batch | None = None  # None: nothing comes
+    markings: list[Marking] = field(default_factory=list)  # that got their meaning
+    lowered: list[tuple[Push, Lowering]] = field(default_factory=list)
+
+
+async def _decide(conn: Connection, stretches: Sequence[Stretch], now_us: int) -> _Decided:
+    """Lock the collection and put everything into a batch, in the order of the stretches."""
+    coming = [(c.incoming, c.meaning) for stretch in stretches for c in stretch.checked if c.incoming is not None]
+    if not coming:
+        return _Decided([[c.outcome for c in stretch.checked] for stretch in stretches])
+    member_ids = frozenset[MemberId]().union(*(stretch.member_ids for stretch in stretches))
+    batch = await load_batch(conn, stretches[0].push.collection_row, [incoming for incoming, _ in coming], member_ids, now_us)
+    held = await find_markings(conn, [incoming.object.id for incoming, meaning in coming if meaning is not None])
+    meanings = {(id, member): meaning for id, said in held.items() for member, meaning in said.items()}
+    decided = _Decided([], batch)
+    for stretch in stretches:
+        decided.outcomes.append([_add(decided, batch, meanings, c, now_us) for c in stretch.checked])
+        decided.lowered += [(stretch.push, lowering) for lowering in batch.lowered[len(decided.lowered) :]]
+    return decided
+
+
+def _add(decided: _Decided, batch: Batch, meanings: dict[tuple[str, MemberId], str], checked: Checked, now_us: int) -> Outcome:
+    incoming, outcome = checked.incoming, checked.outcome
+    if incoming is None:
+        return outcome
+    if checked.meaning is not None:
+        obj, key, meaning = incoming.object, (incoming.object.id, incoming.producer), checked.meaning.to_json()
+        if meanings.get(key, meaning) != meaning:
+            refusal = "conflict: you gave this marking definition another meaning before; use a new id"
+            return Outcome(obj.id, obj.version or format_timestamp(now_us), refusal)
+    version, refused = batch.add(incoming)
+    if checked.meaning is not None and refused is None and key not in meanings:
+        meanings[key] = meaning
+        decided.markings.append(Marking(*key, meaning, obj.digest))
+    if refused is None and version == outcome.version:
+        return outcome
+    return Outcome(outcome.id, version, refused, outcome.warning)
+
+
+async def _write(conn: Connection, decided: _Decided, now_us: int, beside: Sequence[Change]) -> None:
+    if decided.batch is None:
+        await conn.change(beside)
+        return
+    await write_batch(conn, decided.batch, [new_markings(decided.markings), *beside])
+    for push, lowering in decided.lowered:
+        await _record_lowering(conn, push, lowering, now_us)
+
+
+async def _record_lowering(conn: Connection, push: Push, lowering: Lowering, now_us: int) -> None:
+    detail = {
+        "collection": lowering.after.collection,
+        "member": push.member,
+        "version": format_timestamp(lowering.version_us),
+        "marking": describe_change(lowering.before, lowering.after),
+    }
+    await add_audit(conn, at_us=now_us, actor=push.credential, action="marking.lowered", target=lowering.stix_id, detail=detail)

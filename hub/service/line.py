@@ -1,0 +1,51 @@
+"""What waits to be appended: the stretches of pushes, in a line for each collection."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hub.domain.appending import Incoming
+from hub.domain.ids import MemberId
+from hub.domain.marking import MarkingMeaning
+from hub.domain.taxii import Outcome
+from hub.store.pushes import Push
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An object of a push after all that can be done without the database."""
+
+    incoming: Incoming | None  # None: refused, or nothing to append
+    outcome: Outcome  # as far as it is known; the version of an object without one is known when it is appended
+    meaning: MarkingMeaning | None = None  # of a marking definition
+
+
+@dataclass(slots=True, eq=False)
+class Stretch:
+    """Objects of a push that are appended in one transaction, and what became of them."""
+
+    push: Push
+    checked: Sequence[Checked]
+    member_ids: frozenset[MemberId]
+    before: Sequence[Outcome] = ()  # of the stretches before it, where they are not stored yet
+    is_last: bool = False  # the push is stored with it, and all outcomes
+    outcomes: list[Outcome] | None = None  # with those before; None: not appended
+    is_in_doubt: bool = False  # nobody can say whether it was appended
+
+
+@dataclass(slots=True)
+class Line:
+    """The stretches that wait to be appended to one collection by this process, in their order."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: list[Stretch] = field(default_factory=list)
+
+    def take(self, first: Stretch, objects_max: int) -> list[Stretch]:
+        """Take a stretch out of the line, and as many of the first that wait as have so many objects together at most."""
+        self.waiting.remove(first)
+        taken = [first]
+        room = objects_max - len(first.checked)
+        while self.waiting and len(self.waiting[0].checked) <= room:
+            taken.append(self.waiting.pop(0))
+            room -= len(taken[-1].checked)
+        return taken

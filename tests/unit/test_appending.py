@@ -1,0 +1,59 @@
+"""A batch that holds what several producers send decides as if each had sent alone, one after the other."""
+
+import json
+
+from hub.domain.appending import Batch, Incoming
+from hub.domain.ids import CollectionId, MemberId
+from hub.domain.label import Label, Tlp
+from hub.domain.member import MemberKind
+from hub.domain.stix import Limits, read_object
+
+NORTH = MemberId("identity--00000000-0000-4000-8000-00000000000a")
+SOUTH = MemberId("identity--00000000-0000-4000-8000-00000000000b")
+DEPARTMENT = "identity--00000000-0000-4000-8000-00000000000c"
+LABEL = Label(CollectionId("c"), Tlp.GREEN, MemberKind.OPERATOR)
+TIMES = {"created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00.000Z"}
+
+
+def batch(**owners: MemberId) -> Batch:
+    return Batch(collection_row=1, clock_us=0, label_count=0, now_us=8_000, labels={}, lineages={}, identity_owners=dict(owners))
+
+
+def sent(producer: MemberId, **properties: object) -> Incoming:
+    raw = json.dumps({"spec_version": "2.1", **properties}).encode()
+    return Incoming(read_object(raw, limits=Limits()), LABEL, producer)
+
+
+def identity(producer: MemberId) -> Incoming:
+    return sent(producer, type="identity", id=DEPARTMENT, name="Department", identity_class="organization", **TIMES)
+
+
+def address(producer: MemberId, value: str = "198.51.100.7", **more: object) -> Incoming:
+    id = "ipv4-addr--00000000-0000-5000-8000-000000000001"
+    return sent(producer, type="ipv4-addr", id=id, value=value, **more)
+
+
+def test_an_identity_that_one_brings_is_not_for_another_to_sign_with() -> None:
+    both = batch()
+    assert both.add(identity(NORTH))[1] is None
+    report = {"type": "note", "id": "note--00000000-0000-4000-8000-000000000001", "content": "x", "object_refs": [DEPARTMENT], **TIMES}
+    assert "owns" in str(both.add(sent(SOUTH, created_by_ref=DEPARTMENT, **report))[1])
+    assert both.add(sent(NORTH, created_by_ref=DEPARTMENT, **report))[1] is None
+
+
+def test_an_identity_that_one_brings_is_not_for_another_to_change() -> None:
+    both = batch()
+    assert both.add(identity(NORTH))[1] is None
+    assert "not-owner" in str(both.add(identity(SOUTH))[1])
+
+
+def test_equal_copies_of_an_observable_are_one_entry() -> None:
+    both = batch()
+    assert [both.add(address(NORTH))[1], both.add(address(SOUTH))[1]] == [None, None]
+    assert [lineage.owner for lineage, _ in both.appended] == [NORTH]
+
+
+def test_copies_of_an_observable_that_differ_are_an_entry_each() -> None:
+    both = batch()
+    assert [both.add(address(NORTH))[1], both.add(address(SOUTH, x_seen=2))[1]] == [None, None]
+    assert [lineage.owner for lineage, _ in both.appended] == [NORTH, SOUTH]
