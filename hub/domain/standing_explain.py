@@ -15,7 +15,8 @@ from hub.domain.scoring import MICRO
 from hub.domain.standing import CENT, PART_OF, Account, Event, Part, Score, mass, score
 from hub.domain.standing_rules import EventKind, StandingRules, Tier
 
-TRIES_MAX = 200  # actions of one kind
+STEPS_MAX = 200  # actions of one kind that are tried
+STEP_DAYS_MAX = 365  # that they may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def next_steps(
     """Return the ways from a tier to the one above it that take one kind of action each, the cheapest first.
 
     Actions are done as often as `standing.toml` says that they can be; meanwhile what was done before decays. Empty: the member is at the
-    top, or no action alone would do.
+    top, or no action alone would do within a year.
     """
     if tier.rank == len(rules.tier) - 1:
         return []
@@ -95,8 +96,10 @@ def _step(
 ) -> Step | None:
     action = rules.action[kind]
     goal_points = Decimal(str(goal.score_min))
-    for count in range(1, TRIES_MAX + 1):
+    for count in range(1, STEPS_MAX + 1):
         on = day + int((count - 1) * action.every_d)
+        if on - day > STEP_DAYS_MAX:
+            return None
         account = account.plus(Event(kind, on, round(action.quality * MICRO)), rules)
         reached = score(account, size, rules, on, expected_per_day=expected_per_day)
         if reached.total >= goal_points:
