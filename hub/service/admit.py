@@ -5,7 +5,7 @@ The steps, in their order (a refusal is that object's failure in the status reso
 1. JSON within the limits, and 2. STIX 2.1 (`hub.domain.stix`);
 3. ownership and 4. time, version by version (`hub.domain.appending`);
 5. signatures: this version of the hub verifies none, so a collection that requires them takes nothing;
-6. markings, resolved to a label (`hub.domain.marking`);
+6. markings, resolved to a label (`hub.domain.marking`), which the collection's sharing agreement has to permit (`hub.domain.agreement`);
 7. privacy: no collection can ask for holds yet; they belong between 6 and 8;
 8. appended, in one transaction for a stretch of the push, together with what became of its objects.
 """
@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+from hub.domain.agreement import Agreement
 from hub.domain.appending import Incoming
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.ids import GroupId, MemberId, StatusId, new_uuid
@@ -129,6 +130,8 @@ class _Door:
     latest_us: int  # an object may not be modified later
     labels: dict[Label, Label]  # with the producer named where it has to be
     resolutions: dict[tuple[str, ...], Resolution]  # by marking_refs, of objects that say nothing more themselves
+    agreement: Agreement | None  # under which the collection's content flows
+    barred: str | None  # why the producer may bring nothing at all under it
     acknowledged: bool = True  # whether the push was answered already, so that nothing can fail it whole any more
 
     def resolve(self, obj: StixObject) -> Resolution:
@@ -168,9 +171,11 @@ async def _door(
     at_least = {id: strictest_colour(map(MarkingMeaning.from_json, said.values())) for id, said in kept.items() if id not in known}
     now_us = hub.now_us()
     bundle = await hub.policies(directory)
+    agreement = directory.agreement_of(held.collection)
     return _Door(
         bundle, producer, held.collection, directory.members, directory.groups, known, at_least, limits_of(hub),
         now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {},
+        agreement, agreement.refusal(producer, directory.at_us) if agreement is not None else None,
     )  # fmt: skip
 
 
@@ -225,6 +230,10 @@ def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
         raise Invalid(f"modified: {obj.version} lies in the future; it would stand as the latest version until then")
     if door.collection.signature_required:
         raise Invalid("this collection takes signed objects only, and this hub verifies no signatures yet")
+    if door.agreement is not None:
+        refusal = door.barred or door.agreement.refusal_of(resolution.topic or door.collection.topic, resolution.tlp)
+        if refusal is not None:
+            raise Invalid(refusal)
     if obj.id in door.groups or not resolution.groups <= door.producer.groups:
         raise Invalid("the object names a sharing group that is not yours")
     if obj.type == "identity" and find_look_alike(obj.properties["name"], door.members.values(), but=door.producer.id):

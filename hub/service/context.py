@@ -29,6 +29,7 @@ class Hub:
     secret: bytes  # under which token secrets are hashed and cursors are sealed
     now_us: Callable[[], int] = now_us
     _directory: Directory | None = None
+    _latest_us: int = 0  # the latest moment that a request was judged by
     _bundle: PolicyBundle | None = None
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock)
     kept: Kept = field(default_factory=Kept)
@@ -44,15 +45,15 @@ class Hub:
 
     async def directory_since(self, revision: int) -> Directory:
         """Return the directory as it was at this revision, or later, with what is in force at this moment."""
+        # Where the clock steps back, an agreement that has ended stays ended.
+        now_us = self._latest_us = max(self._latest_us, self.now_us())
         held = self._directory
-        if held is None or held.revision < revision or not held.holds_at(self.now_us()):
+        if held is None or held.revision < revision or not held.holds_at(now_us):
             async with self._loading:  # many requests find it moved at once; one reads for all
                 held = self._directory
-                if held is None or held.revision < revision or not held.holds_at(self.now_us()):
-                    # Where the clock steps back, an agreement that has ended stays ended.
-                    at_us = max(self.now_us(), held.at_us if held is not None else 0)
+                if held is None or held.revision < revision or not held.holds_at(now_us):
                     async with self.db.snapshot() as conn:
-                        held = self._directory = await load_directory(conn, at_us)
+                        held = self._directory = await load_directory(conn, self._latest_us)
         return held
 
     async def policies(self, directory: Directory) -> PolicyBundle:
