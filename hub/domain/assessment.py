@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.domain.ids import MemberId
-from hub.domain.item_facts import context_of, keys_of, kind_of, observed_us_of, usability_of
+from hub.domain.item_facts import context_of, kind_of, observed_us_of, usability_of
 from hub.domain.ledger import (
     Counted,
     Given,
@@ -28,14 +28,13 @@ from hub.domain.ledger import (
     LedgerKind,
     Observable,
     Pair,
-    Receipt,
     Shown,
     is_drawn,
-    observable_key,
     owner_of,
 )
 from hub.domain.marking import SHARING_EXTENSION
 from hub.domain.member import Member, Standing
+from hub.domain.reporting import Receipt, ReportRequest, wanted_of
 from hub.domain.scoring import MICRO, Verdict, day_credits, feedback_credit, novelty_of, rate, relevance_of, vouching_weight
 from hub.domain.standing import Event, day_of, decayed, reliability, weight
 from hub.domain.standing_rules import EventKind, StandingRules
@@ -43,6 +42,7 @@ from hub.domain.standing_rules import EventKind, StandingRules
 _AGREE = frozenset({"agree", "strongly-agree"})
 _DISAGREE = frozenset({"disagree", "strongly-disagree"})
 _FEEDBACK_TYPES = frozenset({"sighting", "opinion", "note"})
+_OUTCOMES = {EventKind.SIGHTING: "seen", EventKind.NIL_RETURN: "nothing"}
 _RULINGS = (EventKind.RULED_TRUE, EventKind.RULED_FALSE)
 
 Sees = Callable[[MemberId, Shown, int], bool]  # whether a member may see something at a moment
@@ -56,6 +56,7 @@ class Books:
     secret: bytes  # decides which items are drawn for a ruling
     members: Mapping[MemberId, Member]
     sees: Sees
+    is_named: Callable[[Shown], bool]  # whether the producer of something is known to everyone
     item_count: int
     accounts: dict[MemberId, Held] = field(default_factory=dict)
     items: dict[int, Item] = field(default_factory=dict)  # by their row of the ledger
@@ -65,9 +66,9 @@ class Books:
     pairs: dict[str, Pair] = field(default_factory=dict)
     best: dict[tuple[MemberId, int], dict[int, tuple[int, int]]] = field(default_factory=dict)  # by member and day: quality and credit
     bodies: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # properties of items that a relationship may tie, by item
-    asked: Mapping[int, frozenset[MemberId]] = field(default_factory=dict)  # by item: whose nil return was asked for, while it is open
+    requests: dict[int, ReportRequest] = field(default_factory=dict)  # by item
     new_votes: list[tuple[int, str, int]] = field(default_factory=list)
-    receipts: list[Receipt] = field(default_factory=list)
+    receipts: dict[tuple[int, MemberId], Receipt] = field(default_factory=dict)  # of items with requests
     recredited: dict[int, int] = field(default_factory=dict)  # credit of items that are not loaded whole
     by_object: dict[int, Item] = field(default_factory=dict)
     by_id: dict[str, list[Item]] = field(default_factory=dict)
@@ -119,7 +120,7 @@ class Books:
                 item.changed |= quality != item.quality
                 item.quality = quality
                 ranked[item.row] = (quality, item.credit)
-            rows = sorted(ranked)
+            rows = sorted(ranked, reverse=True)  # of equal ones the later, as the store finds them
             credits = day_credits([ranked[row][0] for row in rows], self.rules)
             for row, credit in zip(rows, credits, strict=True):
                 before = ranked[row][1]
@@ -142,7 +143,9 @@ class Books:
         type = given.properties["type"]
         if event.kind is LedgerKind.DELETED or (known is not None and given.properties.get("revoked")):
             self._retract(known, event)
-        elif known is not None or given.properties.get("revoked"):
+        elif known is not None:
+            self._ask(known, given)
+        elif given.properties.get("revoked"):
             return
         elif given.public:
             self._publish(given)
@@ -158,8 +161,21 @@ class Books:
             item.retracted_us, item.changed = event.at_us, True
             self._touch(item)
 
+    def _ask(self, item: Item, given: Given) -> None:
+        """Take up what a version asks of those who see it; a later version may ask otherwise."""
+        wanted = wanted_of(given.properties.get("extensions", {}).get(SHARING_EXTENSION, {}))
+        known = self.requests.get(item.row)
+        if wanted is None:
+            return
+        if known is None:
+            self.requests[item.row] = ReportRequest(
+                item.row, item.member, item.stix_id, item.collection_row, item.label, item.at_us, wanted, new=True
+            )
+        elif known.wanted != wanted:
+            known.wanted, known.changed = wanted, True
+
     def _publish(self, given: Given) -> None:
-        for key in map(observable_key, keys_of(given.properties)):
+        for key in sorted(given.keys):
             held = self.observables.get(key)
             if held is None:
                 self.observables[key] = Observable(None, public=True, new=True)
@@ -193,7 +209,8 @@ class Books:
         self.item_count += 1
         self.hold(item)
         self.bodies[item.row] = properties
-        item.novelty = round(self._novelty(item, frozenset(map(observable_key, keys_of(properties)))) * MICRO)
+        item.novelty = round(self._novelty(item, given.keys) * MICRO)
+        self._ask(item, given)
         self._touch(item)
 
     def _novelty(self, item: Item, keys: frozenset[str]) -> float:
@@ -235,8 +252,9 @@ class Books:
                 stance = "agree" if opinion in _AGREE else "disagree" if opinion in _DISAGREE else ""
             case _:
                 kind = EventKind.ANSWER
-        outcome = {EventKind.SIGHTING: "seen", EventKind.NIL_RETURN: "nothing"}.get(kind, "commented")
-        self.receipts.append(Receipt(item.row, event.member, event.at_us, outcome))
+        if item.row in self.requests:
+            receipt = self.receipts.setdefault((item.row, event.member), Receipt(item.row, event.member, new=True))
+            receipt.report(_OUTCOMES.get(kind, "commented"), event.at_us, named=self.is_named(_shown(event)))
         vouches = kind is EventKind.SIGHTING or stance == "agree"
         if vouches and self.sees(item.member, _shown(event), event.at_us):
             self._vouch(item, event.member, day_of(event.at_us))
@@ -248,7 +266,8 @@ class Books:
 
     def _is_wanted(self, event: LedgerEvent, item: Item) -> bool:
         """Whether a nil return counts: it was asked for, or it is the one of the month."""
-        if event.member in self.asked.get(item.row, ()):
+        request = self.requests.get(item.row)
+        if request is not None and request.wanted.nil_returns and request.is_open(event.at_us) and request.asks(self.members[event.member]):
             return True
         held, day = self.account(event.member), day_of(event.at_us)
         if held.nil_day and day - held.nil_day < self.rules.action[EventKind.NIL_RETURN].every_d:
@@ -321,12 +340,10 @@ class Books:
             self._touch(item)
 
     def _grant(self, event: LedgerEvent) -> None:
-        held = self.account(event.member)
+        held, until_day = self.account(event.member), day_of(event.at_us) + self.rules.grace.days
         standing = event.detail.get("standing")
-        if standing is not None:
-            held.granted = Standing(standing)
-            held.granted_until_day = day_of(event.at_us) + self.rules.grace.days
-            held.grace_until_day = None
+        held.granted, held.granted_until_day = (None, None) if standing is None else (Standing(standing), until_day)
+        held.grace_until_day = until_day if event.detail.get("grace") else None
         held.changed = True
 
     def account(self, member: MemberId) -> Held:

@@ -24,7 +24,7 @@ PUBLIC_TOPIC = "public-source"  # the topic of a collection that holds public fe
 class LedgerKind(StrEnum):
     """What happened."""
 
-    JOINED = "joined"  # the member was added; detail: standing, where an administrator gave one
+    JOINED = "joined"  # the member was added; detail: standing, where an administrator gave one; grace, where it has that
     GRANTED = "granted"  # an administrator gave it a standing; detail: standing
     ACCEPTED = "accepted"  # a version that it pushed was accepted
     DELETED = "deleted"  # it deleted what was left of an object in a collection
@@ -58,6 +58,7 @@ class Given:
     stix_id: str
     alias: str | None  # of an object whose producer is not named to all
     properties: Mapping[str, Any]
+    keys: frozenset[str]  # what stands for its observables
     public: bool  # it came to a collection of public sources
     audience: frozenset[str]  # sectors of the members who may read the collection
 
@@ -181,13 +182,29 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a member reported about an object on which reports were asked for."""
+class Credited:
+    """An event that weighs in a member's account, and the object that it is about."""
 
-    item: int
+    row: int
+    kind: EventKind
+    day: int
+    credit: int
+    stix_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """An event that a member contests, and what a reviewer answered."""
+
+    row: int
+    event: int
     member: MemberId
-    reported_us: int
-    outcome: str  # "seen", "nothing", "commented"
+    at_us: int
+    reason: str
+    reviewer: str | None
+    answered_us: int | None
+    upheld: bool | None
+    answer: str | None
 
 
 def owner_of(member: Member) -> str:

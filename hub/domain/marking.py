@@ -21,6 +21,7 @@ from hub.domain.ids import GroupId, MemberId
 from hub.domain.json import excerpt
 from hub.domain.label import Attribution, Severity, Tlp
 from hub.domain.member import SECTORS, Standing
+from hub.domain.reporting import wanted_of
 from hub.domain.stix import StixObject
 from hub.domain.stix_tlp import TLP2_EXTENSION, TLP2_IDS, TLP_DEFINITIONS, TLP_OF, colour_named
 from hub.errors import Invalid
@@ -224,6 +225,7 @@ def _shared_by(properties: Mapping[str, Any]) -> MarkingMeaning:
     if severity is not None and severity not in tuple(Severity):
         _refuse(f"severity must be one of {', '.join(Severity)}, not {excerpt(severity)}")
     release, report = _choice(extension, "release", _RELEASES), _choice(extension, "report", _REPORTS)
+    wanted_of(extension)
     standing, attribution = _choice(extension, "standing_min", _STANDINGS), _choice(extension, "attribution", _ATTRIBUTIONS)
     return MarkingMeaning(
         recipients=recipients,

@@ -13,6 +13,7 @@ from hub.domain.appending import Batch, EntryState, Incoming, LabelState, Lineag
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.timestamp import format_timestamp
 from hub.store.database import Change, Connection, Row, Statement, among, prepare
+from hub.store.ledger import accepted
 from hub.store.tables import table
 
 CLOCK = table("collection_clock")
@@ -128,6 +129,7 @@ async def write_batch(conn: Connection, batch: Batch, beside: Sequence[Change] =
             Change(ENTRY, _ENTRY_SUPERSEDED, [(batch.collection_row, e.date_us, e.superseded_us) for e in superseded], keys=2),
             Change(ENTRY, _ENTRY_INSERT, [_entry_row(batch, o, e) for o, e in batch.appended]),
             Change(CLOCK, _CLOCK_COLUMNS, [(batch.collection_row, batch.clock_us, batch.label_count)], keys=1),
+            accepted(batch),
             *beside,
         ]
     )

@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from hub.domain.feed import TICK_US, Base, Shift, View
 from hub.domain.ids import LabelId
+from hub.domain.label import Label
 from hub.domain.taxii import VersionMatch
 from hub.store.database import Connection, Row, Statement, among, prepare, values_of
 from hub.store.tables import table
@@ -108,6 +109,7 @@ _LABELS = prepare(
     .where(LABEL.c.collection_row == bindparam("collection"))
     .order_by(LABEL.c.number)
 )
+_LABELS_NAMED = prepare(select(LABEL.c.id, LABEL.c.canonical).where(among(LABEL.c.id, "ids")))
 _BODIES = prepare(select(VERSION.c.row, VERSION.c.body).where(among(VERSION.c.row, "rows")))
 _RECORDS = prepare(
     select(VERSION.c.row, OBJECT.c.stix_id, VERSION.c.version)
@@ -145,6 +147,13 @@ async def list_labels(conn: Connection, collection_row: int) -> list[StoredLabel
         StoredLabel(LabelId(id), number, canonical, tuple(LabelId(int(p)) for p in parts.split(",")) if parts else (LabelId(id),), *rest)
         for id, number, canonical, parts, *rest in await conn.fetch(_LABELS, collection=collection_row)
     ]
+
+
+async def labels_named(conn: Connection, ids: Sequence[LabelId]) -> dict[LabelId, Label]:
+    """Return plain labels by their rows."""
+    if not ids:
+        return {}
+    return {LabelId(id): Label.from_canonical(canonical) for id, canonical in await conn.fetch(_LABELS_NAMED, ids=list(ids))}
 
 
 async def page_of_bodies(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, bytes]]:

@@ -1,13 +1,14 @@
 """Writing members, their people, and the sharing groups they form. Reading is `hub.store.directory`'s."""
 
 import json
+from collections.abc import Sequence
 
 from sqlalchemy import bindparam, delete, insert, update
 
 from hub.domain.directory import Person
 from hub.domain.ids import GroupId, MemberId
-from hub.domain.member import Member, SharingGroup
-from hub.store.database import Connection, prepare
+from hub.domain.member import Member, SharingGroup, Standing
+from hub.store.database import Change, Connection, prepare
 from hub.store.tables import table
 
 MEMBER = table("member")
@@ -41,6 +42,11 @@ async def add_member(conn: Connection, member: Member, *, now_us: int) -> None:
 async def set_member(conn: Connection, member: Member) -> None:
     """Write what may change of a member; its groups are not part of it here."""
     await conn.execute(_SET_MEMBER, key=member.id, **_columns(member))
+
+
+def standings(found: Sequence[tuple[MemberId, Standing]]) -> Change:
+    """Return what is to be written where members came to other standings."""
+    return Change(MEMBER, ("id", "standing"), [(member, standing.value) for member, standing in found], keys=1)
 
 
 async def add_person(conn: Connection, person: Person, *, now_us: int) -> None:

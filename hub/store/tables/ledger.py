@@ -35,6 +35,7 @@ class AssessmentRow(SQLModel, table=True):
     __tablename__ = "assessment"
     id: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     edition: int = Field(sa_column=Column(BigInteger, nullable=False))  # rises with each change of the computed tables: two nodes never mix
+    items: int = Field(sa_column=Column(BigInteger, nullable=False))  # how many items there are: one of each ten is drawn for a ruling
     day: int = Field(sa_column=Column(Integer, nullable=False))  # the last day for which all standings were found
     rules: str = Field(sa_column=Column(Text, nullable=False))  # digest of the rules that the accounts rest on
     rebuilding: int = Field(sa_column=Column(SmallInteger, nullable=False))  # while 1, accounts are incomplete and no tier changes
@@ -45,12 +46,14 @@ class ItemRow(SQLModel, table=True):
 
     __tablename__ = "item"
     __table_args__ = (
-        Index("ix_item_day", "member_id", "day", "quality"),
+        Index("ix_item_day", "member_id", "day", "quality", "row"),
         Index("ix_item_object", "object_row", unique=True),
+        Index("ix_item_alias", "alias"),
         Index("ix_item_audit", "row", sqlite_where=text("audit = 1 AND ruled = ''"), postgresql_where=text("audit = 1 AND ruled = ''")),
     )
     row: int = Field(sa_column=Column(ROW, primary_key=True, autoincrement=False))  # the ledger's
     object_row: int = Field(sa_column=Column(BigInteger, nullable=False))
+    alias: str | None = Field(sa_column=Column(Text, nullable=True))  # the id by which others know it, where its producer is not named
     version_row: int = Field(sa_column=Column(BigInteger, nullable=False))
     member_id: str = Field(sa_column=Column(Text, nullable=False))
     collection_row: int = Field(sa_column=Column(Integer, nullable=False))
@@ -95,8 +98,7 @@ class VouchPairRow(SQLModel, table=True):
     """How often two owners vouched for each other, either way, under forward decay."""
 
     __tablename__ = "vouch_pair"
-    first: str = Field(sa_column=Column(Text, primary_key=True))  # the owner that sorts first
-    second: str = Field(sa_column=Column(Text, primary_key=True))
+    pair: str = Field(sa_column=Column(Text, primary_key=True))  # both, in their order
     mass: str = Field(sa_column=Column(Text, nullable=False))  # a whole number that outgrows 64 bits
 
 
@@ -193,3 +195,4 @@ class ReportReceiptRow(SQLModel, table=True):
     fetched_us: int | None = Field(sa_column=Column(BigInteger, nullable=True))
     reported_us: int | None = Field(sa_column=Column(BigInteger, nullable=True))
     outcome: str = Field(sa_column=Column(Text, nullable=False))  # "seen", "nothing", "commented", or "" where nothing was reported
+    named: int = Field(sa_column=Column(SmallInteger, nullable=False))  # whether the reporter is known to everyone by its report

@@ -33,6 +33,7 @@ def upgrade() -> None:
         "assessment",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("edition", sa.BigInteger(), nullable=False),
+        sa.Column("items", sa.BigInteger(), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
         sa.Column("rules", sa.Text(), nullable=False),
         sa.Column("rebuilding", sa.SmallInteger(), nullable=False),
@@ -56,6 +57,7 @@ def upgrade() -> None:
         "item",
         sa.Column("row", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("object_row", sa.BigInteger(), nullable=False),
+        sa.Column("alias", sa.Text(), nullable=True),
         sa.Column("version_row", sa.BigInteger(), nullable=False),
         sa.Column("member_id", sa.Text(), nullable=False),
         sa.Column("collection_row", sa.Integer(), nullable=False),
@@ -79,6 +81,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("row", name=op.f("pk_item")),
     )
     with op.batch_alter_table("item", schema=None) as batch_op:
+        batch_op.create_index("ix_item_alias", ["alias"], unique=False)
         batch_op.create_index(
             "ix_item_audit",
             ["row"],
@@ -86,7 +89,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("audit = 1 AND ruled = ''"),
             postgresql_where=sa.text("audit = 1 AND ruled = ''"),
         )
-        batch_op.create_index("ix_item_day", ["member_id", "day", "quality"], unique=False)
+        batch_op.create_index("ix_item_day", ["member_id", "day", "quality", "row"], unique=False)
         batch_op.create_index("ix_item_object", ["object_row"], unique=True)
 
     op.create_table(
@@ -123,6 +126,7 @@ def upgrade() -> None:
         sa.Column("fetched_us", sa.BigInteger(), nullable=True),
         sa.Column("reported_us", sa.BigInteger(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("named", sa.SmallInteger(), nullable=False),
         sa.PrimaryKeyConstraint("item_row", "member_id", name=op.f("pk_report_receipt")),
     )
     op.create_table(
@@ -174,10 +178,9 @@ def upgrade() -> None:
 
     op.create_table(
         "vouch_pair",
-        sa.Column("first", sa.Text(), nullable=False),
-        sa.Column("second", sa.Text(), nullable=False),
+        sa.Column("pair", sa.Text(), nullable=False),
         sa.Column("mass", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("first", "second", name=op.f("pk_vouch_pair")),
+        sa.PrimaryKeyConstraint("pair", name=op.f("pk_vouch_pair")),
     )
     op.create_table(
         "voucher",
@@ -186,4 +189,4 @@ def upgrade() -> None:
         sa.Column("weight", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("item_row", "owner", name=op.f("pk_voucher")),
     )
-    op.execute("INSERT INTO assessment (id, edition, day, rules, rebuilding) VALUES (1, 0, 0, '', 0)")
+    op.execute("INSERT INTO assessment (id, edition, items, day, rules, rebuilding) VALUES (1, 0, 0, 0, '', 0)")
