@@ -1,6 +1,6 @@
 """The population model: what the rules make of honest members and of attackers, by the very functions that compute standing.
 
-* Each seed gives each type one history of its own; the same seed gives the same history whatever the rules, so that rules can be compared.
+* A seed gives each type a history of its own for each share of rulings, the same whatever the rules, so that rules can be compared.
 * A ruling comes `_RULED_AFTER_D` days after an item, for the share of items that is ruled upon.
 * A defence is switched off by setting its parameters to what makes it do nothing: see `DEFENCES`.
 """
@@ -37,7 +37,6 @@ _RULED_AFTER_D = 7
 _OTHERS = 100  # independent members of the community
 _OTHERS_RELIABILITY = 0.85
 _HOUR_US = 3_600_000_000
-_KNUTH_MEAN_MAX = 30
 _SPREAD = 0.2  # around the mean of a behaviour's relevance, context and usability
 
 
@@ -273,9 +272,7 @@ class _Group:
         return found.total
 
     def _some(self, mean: float) -> int:
-        """Draw from a Poisson distribution; a large mean is its own normal approximation."""
-        if mean > _KNUTH_MEAN_MAX:
-            return max(0, round(self._chance.gauss(mean, math.sqrt(mean))))
+        """Draw from a Poisson distribution, by Knuth's method: fit for means up to some hundreds."""
         if not mean:
             return 0
         count, left = 0, math.exp(-mean)

@@ -81,7 +81,7 @@ def day_credits(qualities: Sequence[int], rules: StandingRules) -> list[int]:
     """
     shares = _rank_shares(rules.contribution.rank_exponent, rules.contribution.items_per_day_max)
     credits = [0] * len(qualities)
-    best_first = sorted(range(len(qualities)), key=lambda index: -qualities[index])
+    best_first = sorted(range(len(qualities)), key=qualities.__getitem__, reverse=True)  # stable: of equal ones the earlier comes first
     for share, index in zip(shares, best_first, strict=False):
         credits[index] = round(qualities[index] * share)
     return credits

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from hub.domain.member import Size, Standing
 from hub.domain.scoring import MICRO
@@ -219,8 +220,7 @@ def aggregate(members: Sequence[tuple[Decimal, Standing]], rules: StandingRules)
     return Aggregate(len(members), median, {tier: tiers.count(tier) for tier in Standing})
 
 
-@dataclass(frozen=True, slots=True)
-class _Levels:
+class _Levels(NamedTuple):
     """The factors of a score, each 0 to 1."""
 
     contribution: float

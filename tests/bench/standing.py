@@ -30,8 +30,8 @@ async def measure(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding("all standings from their events, s of CPU", "", [spent_s], ALL_S, f"{spent_s:.1f} s", against)
     for day_items in (1, rules.contribution.items_per_day_max):
         rounds = [_one_object_us(rules, day_items) for _ in range(settings.rounds)]
-        name = f"standing after one more object, {day_items} that day, us of CPU"
-        yield Finding(name, "", rounds, ONE_US, f"{min(rounds):.0f} us at best", "the item rated, its day, the sums, score and tier")
+        name = f"standing after an object, {day_items} that day, µs of CPU"
+        yield Finding(name, "", rounds, ONE_US, f"{min(rounds):.0f} µs at best", "rated, its day, the sums, score and tier")
 
 
 def _all_members_s(rules: StandingRules, count: int) -> float:
