@@ -1,17 +1,19 @@
 """What an object says of itself that its quality depends on, read from its properties; what others say of it is not known here.
 
-* Properties are of a checked object (`hub.domain.stix`), so their types are right.
+* Properties are of a checked object (`hub.domain.stix`): those that STIX gives a type have the right form. Properties of other names are
+  whatever their author likes, so none is looked at on a type that does not have it.
 * Observables are normalised, so that the same one is the same key whoever wrote it, in an indicator or as an object.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from hub.domain.marking import SHARING_EXTENSION
 from hub.domain.standing_rules import Kind
 from hub.domain.stix import microseconds
+from hub.domain.stix_vocabulary import SCO_TYPES
 
 Properties = Mapping[str, Any]
 
@@ -21,6 +23,12 @@ _ESCAPED = re.compile(r"\\(.)")
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
 _TECHNIQUE_SOURCES = frozenset({"mitre-attack", "mitre-ics-attack", "mitre-mobile-attack", "capec"})
 _VALUE_TYPES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr"})
+_OBSERVED = {  # properties, beside `created`, that say when an object of a type was observed
+    "indicator": ("valid_from",),
+    "observed-data": ("first_observed",),
+    "report": ("published",),
+    "sighting": ("first_seen",),
+}
 _KINDS = {
     "ipv4-addr": Kind.ADDRESS,
     "ipv6-addr": Kind.ADDRESS,
@@ -49,11 +57,9 @@ def observed_us_of(properties: Properties) -> int | None:
 
     `first_seen` of an actor or a campaign is not looked at: it says how old the actor is, not how old the observation.
     """
-    names = ["created", "valid_from", "first_observed", "published"]
-    if properties["type"] == "sighting":
-        names.append("first_seen")
-    times = [microseconds(properties[name]) for name in names if name in properties]
-    return min(times, default=None)
+    type = properties["type"]
+    names = () if type in SCO_TYPES else ("created", *_OBSERVED.get(type, ()))
+    return min((microseconds(properties[name]) for name in names if name in properties), default=None)
 
 
 def context_of(properties: Properties, related: frozenset[str] = frozenset()) -> float:
@@ -62,11 +68,10 @@ def context_of(properties: Properties, related: frozenset[str] = frozenset()) ->
     Args:
         related: types of the objects that it is tied to, by relationships or as a report's content.
     """
-    references = properties.get("external_references", ())
     present = (
         bool(properties.get("kill_chain_phases"))
         or "attack-pattern" in related | {properties["type"]}
-        or any(reference["source_name"] in _TECHNIQUE_SOURCES for reference in references),
+        or any(reference["source_name"] in _TECHNIQUE_SOURCES for reference in _references(properties)),
         bool(related),
         "confidence" in properties,
         "course-of-action" in related | {properties["type"]},
@@ -97,7 +102,7 @@ def _keys(properties: Properties) -> Iterator[str]:
     elif type == "file":
         yield from (_hash_key(algorithm, value) for algorithm, value in properties.get("hashes", {}).items())
     elif type == "vulnerability":
-        named = [properties["name"], *(reference.get("external_id", "") for reference in properties.get("external_references", ()))]
+        named = [properties["name"], *(reference.get("external_id", "") for reference in _references(properties))]
         yield from (f"vulnerability:{cve.upper()}" for name in named for cve in _CVE.findall(name))
 
 
@@ -130,6 +135,10 @@ def _normal_url(value: str) -> str:
     except ValueError:
         return value
     return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower(), path=parts.path or "/", fragment="").geturl()
+
+
+def _references(properties: Properties) -> Sequence[Mapping[str, str]]:
+    return () if properties["type"] in SCO_TYPES else properties.get("external_references", ())
 
 
 def _sectors(properties: Properties) -> object:

@@ -200,6 +200,17 @@ def test_what_was_first_observed_is_the_earliest_time_that_an_object_gives():
     assert observed_us_of({"type": "ipv4-addr", "value": "198.51.100.7"}) is None
 
 
+def test_properties_that_a_type_does_not_have_are_not_read():
+    """STIX lets authors add what they like: such a property has no form that could be relied on."""
+    odd = {"published": "yesterday", "first_observed": 5, "first_seen": [], "external_references": 7, "hashes": None}
+    address = odd | {"type": "ipv4-addr", "value": "198.51.100.7", "created": "once", "valid_from": False}
+    assert observed_us_of(address) is None
+    assert context_of(address) == 0
+    assert keys_of(address) == {"ipv4-addr:198.51.100.7"}
+    item = {**odd, **indicator("[x:y = 'z']"), "created": "1970-01-01T00:00:03Z", "external_references": []}
+    assert observed_us_of(item) == 3_000_000
+
+
 def test_context_is_the_share_of_what_should_stand_beside_an_item():
     bare = indicator("[x:y = 'z']")
     assert context_of(bare) == 0
