@@ -211,7 +211,9 @@ class _Reader:
         if kind not in ("name", "string"):
             raise self._fault("expected the name of a property, quoted if it is not made of a-z, A-Z, 0-9 and _ or is a keyword")
         self._position += 1
-        return _ESCAPED.sub(r"\1", word[1:-1]) if kind == "string" else word
+        if kind == "name":
+            return word
+        return _ESCAPED.sub(r"\1", word[1:-1]) if "\\" in word else word[1:-1]
 
     def _test(self, path: list[str]) -> None:
         operator = self._words[self._position]
