@@ -66,6 +66,7 @@ class Config:
     requests_per_min: int = _setting(1_200, "requests a minute and credential, with bursts of a quarter of it; 0: no limit", least=0)
     objects_per_min: int = _setting(0, "objects pushed a minute and credential; 0: no limit", least=0)
     release_requests_max: int = _setting(20, "unanswered requests for wider release that a member may have at a time", least=0)
+    policy_approvals: int = _setting(1, "people whom a change of policies takes: 1, or 2 with a second person's approval", least=1)
     login_failures_max: int = _setting(10, "failed log-ins for an account or address within 15 minutes before it has to wait", least=1)
 
     tls_cert_file: Path | None = _setting(None, "certificate chain; set with tls_key_file to serve HTTPS directly")
@@ -206,6 +207,8 @@ def _check_together(config: Config) -> None:
         url = urlsplit(config.public_url)
         if url.scheme not in ("https", "http") or not url.netloc or url.query or url.fragment:
             raise ConfigError("public_url: write the address that members use, such as https://hub.example.org")
+    if config.policy_approvals not in (1, 2):
+        raise ConfigError("policy_approvals: 1, or 2 where a second person has to approve")
     if (config.tls_cert_file is None) != (config.tls_key_file is None):
         raise ConfigError("tls_cert_file and tls_key_file: set both or none")
     if config.tls_client_ca_file is not None and config.tls_cert_file is None:

@@ -29,7 +29,7 @@ from hub.logs import configure_logs
 from hub.serve import listen, run
 from hub.service.context import Hub, now_us
 from hub.service.demo import Seed, describe_demo, is_inhabited, settle_community, share_content, usernames
-from hub.service.install import install
+from hub.service.install import install, renew_policies
 from hub.store.database import open_database
 from hub.store.migrate import upgrade
 
@@ -155,6 +155,7 @@ async def _settle(config: Config, directory: DemoDirectory, seed: Seed, *, known
     db = await open_database(config.database_url)
     try:
         await install(db, now_us=now_us(), title=config.title)
+        await renew_policies(db, now_us=now_us())
     finally:
         await db.close()
 

@@ -9,7 +9,7 @@ import typer
 from hub.cli.telling import errors_told
 from hub.config import Config, load_config
 from hub.service.context import now_us
-from hub.service.install import install
+from hub.service.install import install, renew_policies
 from hub.store.database import open_database
 from hub.store.migrate import upgrade
 
@@ -24,14 +24,16 @@ def migrate_database(
     with errors_told():
         config = load_config(config_file)
         revision = upgrade(config.database_url)
-        installed = asyncio.run(_install(config))
+        installed, policies = asyncio.run(_install(config))
     typer.echo(f"{config.described()['database_url']} has schema {revision}")
     typer.echo("initialised a new hub: add an administrator with `hub person add`" if installed else "the hub in it was left as it is")
+    typer.echo(policies)
 
 
-async def _install(config: Config) -> bool:
+async def _install(config: Config) -> tuple[bool, str]:
     db = await open_database(config.database_url)
     try:
-        return await install(db, now_us=now_us(), title=config.title)
+        installed = await install(db, now_us=now_us(), title=config.title)
+        return installed, await renew_policies(db, now_us=now_us())
     finally:
         await db.close()

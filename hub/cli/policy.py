@@ -8,19 +8,24 @@ import typer
 from hub.cli.session import Json, show_one, with_hub
 from hub.cli.simulate import simulate_population
 from hub.domain.policy import PolicyBundle
-from hub.domain.policy_scenario import load_scenarios, unproven
+from hub.domain.policy_floor import check_bundle
+from hub.domain.policy_scenario import failures_of, scenarios_of
 from hub.errors import ConfigError
 from hub.service import policies
 from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
 from hub.web.api import models, render
 
-app = typer.Typer(help="Check the policies that decide who sees what, and try them on their scenarios.", no_args_is_help=True)
+app = typer.Typer(help="Check the policies that decide who sees what, try them, and put them in force.", no_args_is_help=True)
 
 Directory = Annotated[
     Path | None,
-    typer.Argument(help="Directory with schema.cedarschema and *.cedar files.", show_default="the policies that come with the hub"),
+    typer.Argument(
+        help="Directory with schema.cedarschema, *.cedar, standing.toml and scenarios/*.toml.",
+        show_default="the policies that come with the hub",
+    ),
 ]
+Digest = Annotated[str, typer.Argument(help="Digest of the policies, or its first eight digits or more.")]
 
 
 app.command("simulate")(simulate_population)
@@ -28,7 +33,7 @@ app.command("simulate")(simulate_population)
 
 @app.command("check")
 def check_policies(directory: Directory = None) -> None:
-    """Check syntax, schema, @id and @reason; each fault is told with file and line."""
+    """Check syntax, schema, reasons and standing.toml, and that nothing breaks the safety floor; faults come with file and line."""
     bundle = _load(directory)
     files = sum(name.endswith(".cedar") for name in bundle.files)
     typer.echo(f"{len(bundle.rules)} policies in {files} files are in order (bundle {bundle.digest[:12]})")
@@ -37,14 +42,12 @@ def check_policies(directory: Directory = None) -> None:
 @app.command("test")
 def try_scenarios(directory: Directory = None) -> None:
     """Ask every case of DIRECTORY/scenarios/*.toml, and require at least one case that each policy decides."""
-    directory = directory or PolicyBundle.shipped_directory()
     bundle = _load(directory)
     try:
-        scenarios = load_scenarios(directory / "scenarios")
+        scenarios = scenarios_of(bundle.files)
     except ConfigError as error:
         raise _failed(error.detail) from error
-    failures = [failure for scenario in scenarios if (failure := scenario.failure(bundle))]
-    failures += [f"{bundle.rules[rule_id].source}: no case expects {rule_id} to decide; add one" for rule_id in unproven(bundle, scenarios)]
+    failures = failures_of(bundle, scenarios)
     if failures:
         raise _failed("\n".join([*failures, f"{len(failures)} failed, {len(scenarios)} cases in all"]))
     typer.echo(f"{len(scenarios)} cases passed, every one of {len(bundle.rules)} policies decides at least one")
@@ -52,15 +55,40 @@ def try_scenarios(directory: Directory = None) -> None:
 
 @app.command("activate")
 def activate_policies(ctx: typer.Context, directory: Directory = None) -> None:
-    """Check policies and put them in force, from the next request on every node."""
+    """Check and test policies and put them in force on every node at once; where a second person has to approve, only propose them."""
     bundle = _load(directory)
-    with_hub(ctx, lambda hub: policies.activate_policies(hub, COMMAND_LINE, bundle.files))
-    typer.echo(f"{len(bundle.rules)} policies are in force (bundle {bundle.digest[:12]})")
+
+    async def work(hub: Hub) -> bool:
+        await policies.activate_policies(hub, COMMAND_LINE, bundle.files)
+        return (await hub.directory()).policy == bundle.digest
+
+    if with_hub(ctx, work):
+        _tell_in_force(bundle)
+    else:
+        typer.echo(f"bundle {bundle.digest[:12]} is proposed; another person puts it in force: hub policy approve {bundle.digest[:12]}")
+
+
+@app.command("approve")
+def approve_policies(ctx: typer.Context, digest: Digest) -> None:
+    """Put policies in force that another person proposed."""
+    _tell_in_force(with_hub(ctx, lambda hub: policies.approve_policies(hub, COMMAND_LINE, digest)))
+
+
+@app.command("withdraw")
+def withdraw_policies(ctx: typer.Context, digest: Digest) -> None:
+    """Drop policies that wait for approval."""
+    typer.echo(f"bundle {with_hub(ctx, lambda hub: policies.withdraw_policies(hub, COMMAND_LINE, digest))[:12]} waits no longer")
+
+
+@app.command("rollback")
+def roll_back_policies(ctx: typer.Context) -> None:
+    """Put in force again what was in force before."""
+    _tell_in_force(with_hub(ctx, lambda hub: policies.roll_back_policies(hub, COMMAND_LINE)))
 
 
 @app.command("status")
 def show_status(ctx: typer.Context, as_json: Json = False) -> None:
-    """Show which policies are in force, and since when."""
+    """Show which policies are in force, since when, and which wait for approval."""
 
     async def work(hub: Hub) -> models.Policies:
         return render.policies(await policies.get_policy_status(hub, await hub.directory(), COMMAND_LINE))
@@ -70,13 +98,19 @@ def show_status(ctx: typer.Context, as_json: Json = False) -> None:
         show_one(status, as_json=True)
         return
     typer.echo(f"bundle {status.digest}, in force since {status.activated_at}")
+    for proposal in status.proposals or ():
+        typer.echo(f"bundle {proposal.digest} waits for approval: {proposal.proposed_by} proposed it at {proposal.proposed_at}")
     for rule in status.rules:
         typer.echo(f"  {rule.effect} {rule.id} ({rule.source}): {rule.reason}")
 
 
+def _tell_in_force(bundle: PolicyBundle) -> None:
+    typer.echo(f"{len(bundle.rules)} policies are in force (bundle {bundle.digest[:12]})")
+
+
 def _load(directory: Path | None) -> PolicyBundle:
     try:
-        return PolicyBundle.load(directory or PolicyBundle.shipped_directory())
+        return check_bundle(PolicyBundle.load(directory or PolicyBundle.shipped_directory()).files)
     except ConfigError as error:
         raise _failed(error.detail) from error
 

@@ -17,6 +17,7 @@ from hub.logs import configure_logs
 from hub.serve import is_loopback, run, tls_context
 from hub.service.connectors import configured_sources
 from hub.service.context import open_hub
+from hub.service.policies import require_fit_policies
 from hub.store.database import open_database
 from hub.store.schema import check_migrated
 
@@ -63,7 +64,7 @@ async def _open(config: Config) -> None:
     db = await open_database(config.database_url)
     try:
         await check_migrated(db)
-        await open_hub(config, db)
+        await require_fit_policies(await open_hub(config, db))
     finally:
         await db.close()
 

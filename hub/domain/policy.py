@@ -20,7 +20,7 @@ import cedarpy
 
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal
-from hub.domain.policy_check import POLICY_SUFFIX, SCHEMA_FILE, Source, SourcePolicy, check_source
+from hub.domain.policy_check import POLICY_SUFFIX, SCENARIOS, SCHEMA_FILE, Source, SourcePolicy, check_source
 from hub.domain.policy_entities import (
     COLLECTION_ACTIONS,
     DELAYS_S,
@@ -35,6 +35,7 @@ from hub.domain.policy_entities import (
 )
 from hub.domain.policy_probe import NearMiss, Probe, policy_set
 from hub.domain.policy_vocabulary import refuse_unfit
+from hub.domain.standing_rules import STANDING_FILE, StandingRules
 from hub.domain.taxii import Collection
 from hub.errors import ConfigError
 
@@ -101,6 +102,16 @@ class CollectionDecision:
         return self.delete.allowed
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A bundle that decides nothing: it waits for a second person, or lies in the shadow of the one in force."""
+
+    digest: str
+    at_us: int
+    actor: str  # the credential that brought it
+    files: Mapping[str, bytes]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PolicyBundle:
     """A site's policies, parsed once. Made by `load` or `from_files`."""
@@ -108,6 +119,8 @@ class PolicyBundle:
     digest: str  # SHA-256 over names and contents of the files, in hex
     files: Mapping[str, bytes]  # what `from_files` was given
     rules: Mapping[str, Rule]  # by id, in the order of the files
+    source: Source  # the policies as they were checked
+    standing: StandingRules  # how standing is computed, and what it opens
     _schema: cedarpy.Schema
     _actions: tuple[Entity, ...]
     _label_policies: cedarpy.PolicySet
@@ -124,15 +137,16 @@ class PolicyBundle:
 
     @classmethod
     def load(cls, directory: Path) -> "PolicyBundle":
-        """Return the checked bundle in a directory; files other than the schema and `*.cedar` are not part of it.
+        """Return the checked bundle in a directory; files of other names are not part of it.
 
         Raises:
-            ConfigError: no such directory, or a fault in a file (see `check_source`).
+            ConfigError: no such directory, or a fault in a file.
         """
         if not directory.is_dir():
             raise ConfigError(f"{directory}: there is no such directory of policies")
-        paths = [path for path in directory.iterdir() if path.name == SCHEMA_FILE or path.suffix == POLICY_SUFFIX]
-        return cls.from_files({path.name: path.read_bytes() for path in paths})
+        paths = [path for path in directory.iterdir() if path.name in (SCHEMA_FILE, STANDING_FILE) or path.suffix == POLICY_SUFFIX]
+        paths += (directory / SCENARIOS).glob("*.toml")
+        return cls.from_files({path.relative_to(directory).as_posix(): path.read_bytes() for path in paths})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> "PolicyBundle":
@@ -144,21 +158,23 @@ class PolicyBundle:
         return _made(tuple(sorted(files.items())))
 
     @classmethod
-    def of(cls, source: Source, files: Mapping[str, bytes]) -> "PolicyBundle":
+    def of(cls, source: Source, standing: StandingRules, files: Mapping[str, bytes]) -> "PolicyBundle":
         """Return the bundle of policies that `check_source` passed, of the files that they stand in."""
         actions = action_entities(source.schema)
-        on_labels = _concerning(source.policies, DELAYS_S, actions)
-        on_collections = _concerning(source.policies, COLLECTION_ACTIONS, actions)
+        on_labels = concerning(source.policies, DELAYS_S, actions)
+        on_collections = concerning(source.policies, COLLECTION_ACTIONS, actions)
         permits = [policy for policy in on_labels if policy.effect == "permit"]
         return cls(
             digest=_digest(files),
             files=MappingProxyType(dict(files)),
             rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
+            source=source,
+            standing=standing,
             _schema=source.schema,
             _actions=tuple(actions),
             _label_policies=policy_set({policy.id: policy.parsed for policy in on_labels}),
             _collection_policies=policy_set({policy.id: policy.parsed for policy in on_collections}),
-            _delayed=tuple(action for action in DELAYS_S if action != READ and _concerning(permits, [action], actions)),
+            _delayed=tuple(action for action in DELAYS_S if action != READ and concerning(permits, [action], actions)),
             _probe=Probe(permits, source.schema),
         )
 
@@ -211,12 +227,14 @@ def _made(items: tuple[tuple[str, bytes], ...]) -> PolicyBundle:
     """Make a bundle. One is immutable, and costs tens of milliseconds to parse: who asks for the same again gets the same."""
     files = dict(items)
     source = check_source(files)
-    refuse_unfit(source.schema, files[SCHEMA_FILE].decode())
-    return PolicyBundle.of(source, files)
+    refuse_unfit(files[SCHEMA_FILE].decode())
+    if STANDING_FILE not in files:
+        raise ConfigError(f"{STANDING_FILE}:1: there is no such file; a bundle says how standing is computed: copy it from the shipped one")
+    return PolicyBundle.of(source, StandingRules.parse(files[STANDING_FILE].decode()), files)
 
 
-def _concerning(policies: Iterable[SourcePolicy], asked: Iterable[str], actions: Iterable[Entity]) -> list[SourcePolicy]:
-    """Return the policies whose scope takes in one of the actions `asked`, so that no question is put to those that cannot answer it."""
+def concerning(policies: Iterable[SourcePolicy], asked: Iterable[str], actions: Iterable[Entity]) -> list[SourcePolicy]:
+    """Return the policies whose scope takes in one of the actions `asked`: no others can have a part in the answer."""
     parents = {action["uid"]["id"]: [parent["id"] for parent in action["parents"]] for action in actions}
     reached: set[str] = set()
     frontier = set(asked)

@@ -1,6 +1,7 @@
 """Reads policy files and refuses those that are wrong, before anything is decided by them.
 
-* A bundle is `schema.cedarschema` and any number of `*.cedar` files; a policy is known by its `@id`, unique in the bundle.
+* A bundle is `schema.cedarschema`, any number of `*.cedar` files, `standing.toml` and `scenarios/*.toml`. A policy is known by its `@id`,
+  unique in the bundle. What is in the TOML files is checked where it is read (`standing_rules`, `policy_scenario`).
 * Every policy has an `@reason`: a sentence fit to show to the member concerned.
 * Each fault is told with file, line, what is wrong and what to write instead; all faults are told at once.
 
@@ -16,11 +17,16 @@ from typing import Any
 
 import cedarpy
 
+from hub.domain.standing_rules import STANDING_FILE
 from hub.errors import ConfigError
 
 SCHEMA_FILE = "schema.cedarschema"
 POLICY_SUFFIX = ".cedar"
+SCENARIOS = "scenarios/"  # the folder's files are in a bundle by "scenarios/<name>.toml"
 
+_FILE = re.compile(
+    rf"{re.escape(SCHEMA_FILE)}|{re.escape(STANDING_FILE)}|\w[\w.-]{{0,99}}\.cedar|{SCENARIOS}\w[\w.-]{{0,99}}\.toml", re.ASCII
+)
 _TOKEN = re.compile(r'(?P<comment>//[^\n]*)|(?P<string>"(?:\\.|[^"\\\n])*")|(?P<end>;)|(?P<space>\s+)|.', re.DOTALL)
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _QUOTED = re.compile(r"`([^`]+)`")
@@ -89,10 +95,10 @@ class _Faulty(Exception):
 
 
 def check_source(files: Mapping[str, bytes]) -> Source:
-    """Return the checked bundle.
+    """Return the checked policies of a bundle.
 
     Args:
-        files: content by file name: `schema.cedarschema` and `*.cedar`.
+        files: content by file name, the whole bundle's.
     Raises:
         ConfigError: the bundle is wrong; `detail` has one fault a line, each beginning with `file:line`.
     """
@@ -121,10 +127,13 @@ def _read(files: Mapping[str, bytes]) -> dict[str, str]:
         faults.append(f"{SCHEMA_FILE}:1: there is no such file; a bundle needs the schema that its policies are checked against")
     texts = {}
     for name, content in files.items():
-        if name != SCHEMA_FILE and not name.endswith(POLICY_SUFFIX):
-            faults.append(f"{name}:1: a bundle holds {SCHEMA_FILE} and *{POLICY_SUFFIX} files; rename it or take it out")
+        if not _FILE.fullmatch(name):
+            held = f"{SCHEMA_FILE}, *{POLICY_SUFFIX}, {STANDING_FILE} and {SCENARIOS}*.toml"
+            faults.append(f"{name}:1: a bundle holds {held}; rename the file or take it out")
         try:
-            texts[name] = content.decode()
+            text = content.decode()
+            if name == SCHEMA_FILE or name.endswith(POLICY_SUFFIX):
+                texts[name] = text
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             faults.append(f"{name}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8")

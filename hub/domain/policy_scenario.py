@@ -15,9 +15,8 @@ Ids are plain words: the member's own is "me", the collection's "here". An unmar
 """
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
@@ -26,6 +25,7 @@ from hub.domain.ids import AgreementId, CollectionId, GroupId, MemberId
 from hub.domain.label import Attribution, Label, Severity, Tlp
 from hub.domain.member import SECTORS, Member, MemberKind, Principal, Role, Standing
 from hub.domain.policy import Decision, PolicyBundle
+from hub.domain.policy_check import SCENARIOS
 from hub.domain.policy_entities import COLLECTION_ACTIONS, HOUR_S, READ
 from hub.domain.taxii import Collection, Grantee, GranteeKind
 from hub.errors import ConfigError
@@ -67,16 +67,23 @@ class Scenario:
         return f"{self.source}: expected {expected}, got {_answer(decision)}"
 
 
-def load_scenarios(directory: Path) -> list[Scenario]:
-    """Return the cases of every `*.toml` file in a directory, by file name, then in the order of the file.
+def scenarios_of(files: Mapping[str, bytes]) -> list[Scenario]:
+    """Return the cases of a bundle's files, by file name, then in the order of the file.
 
     Raises:
         ConfigError: no such files, or a case that cannot be understood: says which and what to write.
     """
-    paths = sorted(directory.glob("*.toml"))
-    if not paths:
-        raise ConfigError(f"{directory}: there are no scenario files (*.toml)")
-    return [scenario for path in paths for scenario in parse_scenarios(path.name, path.read_bytes())]
+    names = sorted(name for name in files if name.startswith(SCENARIOS))
+    if not names:
+        raise ConfigError(f"{SCENARIOS}: there are no scenario files (*.toml); add cases for both sides of each boundary")
+    return [scenario for name in names for scenario in parse_scenarios(name.removeprefix(SCENARIOS), files[name])]
+
+
+def failures_of(bundle: PolicyBundle, scenarios: Sequence[Scenario]) -> list[str]:
+    """Return what keeps a bundle from being proven: each case that it answers otherwise, each policy that no case expects to decide."""
+    failures = [failure for scenario in scenarios if (failure := scenario.failure(bundle))]
+    unexpected = unproven(bundle, scenarios)
+    return failures + [f"{bundle.rules[rule_id].source}: no case expects {rule_id} to decide; add one" for rule_id in unexpected]
 
 
 def parse_scenarios(name: str, content: bytes) -> list[Scenario]:

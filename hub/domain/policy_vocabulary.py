@@ -6,6 +6,7 @@ Otherwise the mismatch would show only as evaluation errors, each of which refus
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 
 import cedarpy
@@ -33,12 +34,14 @@ _COLLECTION = Collection(CollectionId("collection"), "root", "title", readers=_E
 _MEMBER = Member(MemberId("member"), "slug", "name", MemberKind.OPERATOR)
 
 
-def refuse_unfit(schema: cedarpy.Schema, text: str) -> None:
-    """Refuse a schema that lacks an attribute, a value that one can take, or an action.
+@lru_cache(maxsize=8)  # most bundles have the shipped schema, and asking all of this takes longer than all else of a check
+def refuse_unfit(text: str) -> None:
+    """Refuse a schema that lacks an attribute, a value that one can take, or an action. `text` is a schema that can be parsed.
 
     Raises:
         ConfigError: says which declaration, at its line in `text`, and what it must take.
     """
+    schema = cedarpy.Schema.from_str(text)
     for entity in _entities():
         try:
             cedarpy.Entities.from_json_str(json.dumps([entity]), schema)

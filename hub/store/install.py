@@ -13,9 +13,12 @@ STATE = table("hub_state")
 ROOT = table("api_root")
 BUNDLE = table("policy_bundle")
 
+INSTALLER = "hub migrate"  # who put in force what comes with the hub
+
 _INSTALLED = prepare(select(REVISION.c.value).where(REVISION.c.id == 1))
 _ADD_REVISION = prepare(insert(REVISION))
 _ADD_BUNDLE = prepare(insert(BUNDLE))
+_ADD_ACTIVATION = prepare(insert(table("policy_activation")))
 _ADD_ROOT = prepare(insert(ROOT))
 
 
@@ -31,4 +34,5 @@ async def add_hub(
     await conn.execute(_ADD_REVISION, id=1, value=1)
     await conn.insert_many(STATE, ("name", "value"), list(state.items()))
     await conn.execute(_ADD_BUNDLE, digest=state["policy"], files=json.dumps(policy_files), activated_us=now_us)
+    await conn.execute(_ADD_ACTIVATION, row=1, digest=state["policy"], at_us=now_us, actor=INSTALLER, approver=None, before=None)
     await conn.execute(_ADD_ROOT, slug=root, title=root_title, description=None, is_default=1)

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.__main__ import cli
-from hub.domain.policy import PolicyBundle
+from tests.policies.bundles import unwritable_files
 from tests.web.administered import PASSWORD, certificate
 from tests.web.hubs import Running, command, running
 
@@ -113,16 +113,35 @@ def test_groups_roots_collections_and_rights_are_kept(shell: Shell):
 
 def test_policies_are_activated_and_shown(shell: Shell, tmp_path: Path):
     shipped = shell.json("policy", "status")
-    for name, body in PolicyBundle.load(PolicyBundle.shipped_directory()).files.items():
+    (tmp_path / "scenarios").mkdir()
+    for name, body in unwritable_files().items():
         (tmp_path / name).write_bytes(body)
-    (tmp_path / "closed.cedar").write_text('@id("closed")\n@reason("Closed today.")\nforbid (principal, action, resource);\n')
     shell.run("policy", "activate", str(tmp_path))
-    assert "closed" in {rule["id"] for rule in shell.json("policy", "status")["rules"]}
-    assert "Closed today." in shell.run("policy", "status")
+    own = shell.json("policy", "status")
+    assert "circle-writes" in {rule["id"] for rule in own["rules"]}
+    assert "Only the circle of the grid writes at this time." in shell.run("policy", "status")
     (tmp_path / "bad.cedar").write_text("permit (")
     assert "bad.cedar" in shell.run("policy", "activate", str(tmp_path), code=1)
     shell.run("policy", "activate")
     assert shell.json("policy", "status")["digest"] == shipped["digest"]
+    shell.run("policy", "rollback")
+    assert shell.json("policy", "status")["digest"] == own["digest"]
+
+
+def test_two_people_change_policies_where_the_setting_asks(shell: Shell, tmp_path: Path):
+    careful = Shell(shell.environ | {"HUB_POLICY_APPROVALS": "2"})
+    (tmp_path / "scenarios").mkdir()
+    for name, body in unwritable_files().items():
+        (tmp_path / name).write_bytes(body)
+    before = careful.json("policy", "status")
+    assert "is proposed" in careful.run("policy", "activate", str(tmp_path))
+    (proposal,) = careful.json("policy", "status")["proposals"]
+    assert (proposal["proposed_by"], careful.json("policy", "status")["digest"]) == ("command line", before["digest"])
+    assert "another person" in careful.run("policy", "activate", str(tmp_path), code=1)
+    assert "another person" in careful.run("policy", "approve", proposal["digest"], code=1)
+    assert "no policies" in careful.run("policy", "approve", proposal["digest"][:4], code=1)
+    careful.run("policy", "withdraw", proposal["digest"][:8])
+    assert careful.json("policy", "status") == before
 
 
 def test_what_the_command_line_did_is_in_the_audit_trail(shell: Shell):

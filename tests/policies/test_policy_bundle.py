@@ -27,7 +27,8 @@ def _bundle(*policies: str) -> PolicyBundle:
     """Return a bundle of a site's own policies under the shipped schema: each is `id: policy`."""
     heads = (policy.partition(": ") for policy in policies)
     text = "\n".join(f'@id("{name}")\n@reason("Because of {name}.")\n{body};' for name, _, body in heads)
-    return PolicyBundle.from_files({"schema.cedarschema": (SHIPPED / "schema.cedarschema").read_bytes(), "site.cedar": text.encode()})
+    shipped = {name: (SHIPPED / name).read_bytes() for name in ("schema.cedarschema", "standing.toml")}
+    return PolicyBundle.from_files({**shipped, "site.cedar": text.encode()})
 
 
 def _permit(name: str, action: str, condition: str = "true") -> str:
@@ -67,7 +68,8 @@ def test_refusal_of_an_action_group_that_a_site_declares_refuses_its_actions(gro
         (SHIPPED / "schema.cedarschema").read_text(encoding="utf-8").replace("action see;", f'action anything;\naction see in ["{group}"];')
     )
     site = f'@id("open") @reason("Open.") {_permit("", "read")[2:]};\n@id("closed") @reason("Closed.") {_forbid("", group)[2:]};'
-    bundle = PolicyBundle.from_files({"schema.cedarschema": schema.encode(), "site.cedar": site.encode()})
+    standing = (SHIPPED / "standing.toml").read_bytes()
+    bundle = PolicyBundle.from_files({"schema.cedarschema": schema.encode(), "standing.toml": standing, "site.cedar": site.encode()})
     assert bundle.decide_label(ENERGY, _label(), HERE).reasons == ("Closed.",)
 
 
@@ -214,13 +216,14 @@ def test_an_administrator_without_a_member_may_do_nothing_with_a_collection():
 
 def test_digest_names_the_content_and_not_the_place(tmp_path: Path):
     files = dict(PolicyBundle.load(SHIPPED).files)
+    (tmp_path / "scenarios").mkdir()
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "README.md").write_text("not a part", encoding="utf-8")
     same, shipped = PolicyBundle.load(tmp_path), PolicyBundle.load(SHIPPED)
     assert same.digest == shipped.digest == PolicyBundle.from_files(files).digest
-    changed = PolicyBundle.from_files({**files, "tlp.cedar": files["tlp.cedar"] + b"\n"})
-    assert changed.digest != shipped.digest
+    for name in ("tlp.cedar", "standing.toml", "scenarios/tlp.toml"):
+        assert PolicyBundle.from_files({**files, name: files[name] + b"\n"}).digest != shipped.digest
     assert len(shipped.digest) == 64
 
 

@@ -14,7 +14,7 @@ READ = 'permit (principal is Member, action == Action::"read", resource)'
 
 
 def _shipped() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in SHIPPED.iterdir() if path.suffix in (".cedar", ".cedarschema")}
+    return dict(PolicyBundle.load(SHIPPED).files)
 
 
 def _refusal(files: dict[str, bytes]) -> str:

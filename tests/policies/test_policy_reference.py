@@ -156,7 +156,7 @@ def bundle() -> PolicyBundle:
     return PolicyBundle.load(PolicyBundle.shipped_directory())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(member=members, asked=st.lists(labels, min_size=1, max_size=12), collection=collections)
 def test_labels_are_seen_exactly_as_the_rules_read(bundle: PolicyBundle, member: Member, asked: list[Label], collection: Collection):
     decisions = bundle.decide_labels(member, [(label, collection) for label in asked])

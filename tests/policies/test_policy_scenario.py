@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from hub.cli.policy import app
 from hub.domain.policy import PolicyBundle
-from hub.domain.policy_scenario import load_scenarios, parse_scenarios, unproven
+from hub.domain.policy_floor import FLOOR
+from hub.domain.policy_scenario import parse_scenarios, scenarios_of, unproven
 from hub.errors import ConfigError
 
 SHIPPED = PolicyBundle.shipped_directory()
@@ -73,14 +74,14 @@ def test_a_case_changes_the_defaults_of_its_file_and_keeps_the_others():
     assert (scenario.label.tlp, scenario.label.sectors) == ("red", {"water"})
 
 
-def test_a_directory_without_scenarios_is_refused(tmp_path: Path):
+def test_a_bundle_without_scenarios_is_refused():
     with pytest.raises(ConfigError, match="there are no scenario files"):
-        load_scenarios(tmp_path)
+        scenarios_of({"tlp.cedar": b""})
 
 
 def test_policies_that_no_case_expects_are_listed():
     bundle = PolicyBundle.load(SHIPPED)
-    scenarios = [scenario for scenario in load_scenarios(SHIPPED / "scenarios") if scenario.rule != "tlp-green"]
+    scenarios = [scenario for scenario in scenarios_of(PolicyBundle.load(SHIPPED).files) if scenario.rule != "tlp-green"]
     assert unproven(bundle, scenarios) == ["tlp-green"]
 
 
@@ -111,7 +112,7 @@ def test_check_fails_with_the_line_of_a_fault(site: Path):
 
 def test_test_fails_with_each_case_that_a_change_of_policy_breaks(site: Path):
     tlp = (site / "tlp.cedar").read_text(encoding="utf-8")
-    (site / "tlp.cedar").write_text(tlp.replace(" && principal in resource.collection.readers", ""), encoding="utf-8")
+    (site / "tlp.cedar").write_text(tlp.replace('"green" && principal in resource.collection.readers', '"green"'), encoding="utf-8")
     code, output = _run("test", str(site))
     assert code == 1
     assert "tlp.toml: GREEN stops at members who may not read the collection: expected deny by no policy, got allow by tlp-green" in output
@@ -120,7 +121,8 @@ def test_test_fails_with_each_case_that_a_change_of_policy_breaks(site: Path):
 
 def test_test_fails_for_a_policy_without_a_case(site: Path):
     policy = (
-        '@id("more")\n@reason("More.")\nforbid (principal is Member, action == Action::"read", resource) when { resource.topic == "x" };\n'
+        '@id("more")\n@reason("More.")\nforbid (principal is Member, action == Action::"read", resource) when { resource.topic == "x" }\n'
+        f"unless {{ {FLOOR} }};\n"
     )
     (site / "site.cedar").write_text(policy, encoding="utf-8")
     code, output = _run("test", str(site))

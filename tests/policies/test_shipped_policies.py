@@ -13,12 +13,12 @@ import pytest
 from hub.domain.label import Label
 from hub.domain.member import SECTORS, Member
 from hub.domain.policy import PolicyBundle
-from hub.domain.policy_check import SourcePolicy, check_source
+from hub.domain.policy_check import SourcePolicy
 from hub.domain.policy_floor import excepts_floor
-from hub.domain.policy_scenario import Scenario, load_scenarios, unproven
+from hub.domain.policy_scenario import Scenario, scenarios_of, unproven
 
 SHIPPED = PolicyBundle.shipped_directory()
-SCENARIOS = load_scenarios(SHIPPED / "scenarios")
+SCENARIOS = scenarios_of(PolicyBundle.load(SHIPPED).files)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def _is_refused(original: SourcePolicy, mutant: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("file", sorted(path.name for path in SHIPPED.glob("*.cedar")))
 def test_no_policy_and_no_part_of_a_condition_can_go_without_a_scenario_failing(file: str, bundle: PolicyBundle):
-    source = check_source(bundle.files)
+    source = bundle.source
     nearest = sorted(SCENARIOS, key=lambda scenario: not scenario.source.startswith(Path(file).stem))  # they notice soonest
     unnoticed = []
     for policy in (policy for policy in source.policies if policy.source.startswith(f"{file}:")):
@@ -103,7 +103,7 @@ def test_no_policy_and_no_part_of_a_condition_can_go_without_a_scenario_failing(
             if mutant is not None and _is_refused(policy, mutant):
                 continue  # what the check refuses needs no case
             left = others if mutant is None else [*others, replace(policy, parsed=mutant)]
-            edited = PolicyBundle.of(replace(source, policies=tuple(left)), bundle.files)
+            edited = PolicyBundle.of(replace(source, policies=tuple(left)), bundle.standing, bundle.files)
             if not any(scenario.failure(edited) for scenario in nearest):
                 unnoticed.append(f"without {policy.id}" if mutant is None else _text(mutant))
     assert unnoticed == []

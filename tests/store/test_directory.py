@@ -12,7 +12,6 @@ from hub.domain.directory import Token
 from hub.domain.ids import MemberId, TokenId
 from hub.domain.label import Tlp
 from hub.domain.member import Member, MemberKind, Principal, Role
-from hub.domain.policy import PolicyBundle
 from hub.domain.taxii import Collection, Right
 from hub.errors import Conflict, HubError, Unauthenticated
 from hub.service import collections, credentials, groups, members, people, policies
@@ -24,6 +23,7 @@ from hub.service.view import rights
 from hub.store import credentials as token_store
 from hub.store import members as member_store
 from hub.store.database import Connection, open_database
+from tests.policies.bundles import unwritable_files
 from tests.web.administered import PASSWORD, basic, certificate
 
 ROUNDS = 12
@@ -97,6 +97,11 @@ async def test_suspension_groups_rights_and_policies_count_on_the_next_request(n
     async def reads() -> bool:
         return await may_read(there, await enter(there, f"Bearer {text}"), collection)
 
+    async def writes() -> bool:
+        principal = replace(await enter(there, f"Bearer {text}"), role=Role.PUBLISHER)
+        directory = await there.directory()
+        return (await rights(there, directory, principal, directory.collections[collection.id].collection)).can_write
+
     assert not await reads()
     await groups.join_group(here, COMMAND_LINE, "circle", member="energy")
     assert await reads()
@@ -112,12 +117,12 @@ async def test_suspension_groups_rights_and_policies_count_on_the_next_request(n
     assert not await reads()
     await members.resume_member(here, COMMAND_LINE, "energy")
     assert await reads()
-    files = PolicyBundle.load(PolicyBundle.shipped_directory()).files
-    closed = b'@id("closed")\n@reason("Closed today.")\nforbid (principal, action, resource);\n'
-    await policies.activate_policies(here, COMMAND_LINE, {**files, "closed.cedar": closed})
-    assert not await reads()
-    await policies.activate_policies(here, COMMAND_LINE, files)
-    assert await reads()
+    await collections.grant_right(here, COMMAND_LINE, collection.id, Right.WRITE, "everyone")
+    assert await writes()
+    await policies.activate_policies(here, COMMAND_LINE, unwritable_files())
+    assert not await writes()
+    await policies.roll_back_policies(here, COMMAND_LINE)
+    assert await writes()
     await collections.revoke_right(here, COMMAND_LINE, collection.id, Right.READ, "everyone")
     assert not await reads()
 

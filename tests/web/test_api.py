@@ -9,6 +9,8 @@ import pytest
 from hub.domain.member import Role
 from hub.service.administer import COMMAND_LINE
 from hub.service.credentials import issue_token
+from hub.service.people import add_person
+from tests.policies.bundles import shipped_files, unwritable_files
 from tests.web.administered import PASSWORD, Administered, administered, basic, certificate
 
 HOUR_US = 3_600 * 1_000_000
@@ -24,6 +26,11 @@ async def site(sqlite_url: str) -> AsyncIterator[Administered]:
 async def either_site(database_url: str) -> AsyncIterator[Administered]:
     async with administered(database_url) as site:
         yield site
+
+
+def texts(files: dict[str, bytes]) -> dict[str, str]:
+    """Return files as the API takes them."""
+    return {name: body.decode() for name, body in files.items()}
 
 
 async def walk(site: Administered, who: str, path: str, *, limit: int) -> list[dict[str, Any]]:
@@ -75,23 +82,67 @@ async def test_a_community_can_be_set_up_and_changed(either_site: Administered):
 
 async def test_policies_can_be_put_in_force_and_the_earlier_ones_again(either_site: Administered):
     before = (await either_site.get("reader", "/policies/current")).json
-    files = {name: body.decode() for name, body in (await either_site.hub.policies(await either_site.hub.directory())).files.items()}
-    closed = {**files, "closed.cedar": '@id("closed")\n@reason("Closed today.")\nforbid (principal, action, resource);\n'}
-    after = await either_site.ask("admin", "POST", "/policies", {"files": closed})
+    path = f"/collections/{either_site.community.collection}"
+    assert (await either_site.get("publisher", path)).json["can_write"]
+    after = await either_site.ask("admin", "POST", "/policies", {"files": texts(unwritable_files())})
     assert after.json["digest"] != before["digest"]
-    assert "closed" in {rule["id"] for rule in after.json["rules"]}
-    assert (await either_site.get("reader", "/collections")).json["items"] == []
+    assert "circle-writes" in {rule["id"] for rule in after.json["rules"]}
+    assert not (await either_site.get("publisher", path)).json["can_write"]
     listed = (await either_site.get("admin", "/policies")).json["items"]
     assert [bundle["in_force"] for bundle in listed] == [True, False]
-    assert (await either_site.ask("admin", "POST", "/policies", {"files": files})).json["digest"] == before["digest"]
-    assert (await either_site.get("reader", "/collections")).json["items"] != []
+    assert (await either_site.ask("admin", "POST", "/policies", {"files": texts(shipped_files())})).json["digest"] == before["digest"]
+    assert (await either_site.get("publisher", path)).json["can_write"]
+
+
+async def test_rolling_back_returns_to_what_was_in_force_before_however_often(either_site: Administered):
+    async def in_force() -> str:
+        return str((await either_site.get("reader", "/policies/current")).json["digest"])
+
+    digests = [await in_force()]
+    for change in (unwritable_files(), unwritable_files() | {"site.cedar": unwritable_files()["site.cedar"] + b"\n"}):
+        await either_site.ask("admin", "POST", "/policies", {"files": texts(change)})
+        await either_site.ask("admin", "POST", "/policies", {"files": texts(change)})  # once more changes nothing
+        digests.append(await in_force())
+    assert len(set(digests)) == 3
+    for earlier in reversed(digests[:-1]):
+        assert (await either_site.ask("admin", "POST", "/policies/rollback")).json["digest"] == earlier == await in_force()
+    assert (await either_site.ask("admin", "POST", "/policies/rollback")).status == 409
+
+
+async def test_a_second_person_puts_proposed_policies_in_force(sqlite_url: str):
+    async with administered(sqlite_url, policy_approvals=2) as site:
+        for name in ("uma", "vic"):
+            await add_person(site.hub, COMMAND_LINE, username=name, password=PASSWORD, role=Role.ADMIN, member=None)
+        uma, vic = basic("uma", PASSWORD), basic("vic", PASSWORD)
+        before = (await site.get(uma, "/policies/current")).json["digest"]
+        change = {"files": texts(unwritable_files())}
+        assert (await site.ask("admin", "POST", "/policies", change)).status == 403  # a token tells nobody's name
+        proposed = (await site.ask(uma, "POST", "/policies", change)).json
+        (proposal,) = proposed["proposals"]
+        assert (proposed["digest"], proposal["proposed_by"]) == (before, "person:uma")
+        assert (await site.get("reader", "/policies/current")).json["proposals"] is None
+        path = f"/policies/{proposal['digest']}/approval"
+        assert [(await site.ask(who, "POST", path)).status for who in (uma, "admin")] == [403, 403]
+        approved = (await site.ask(vic, "POST", path)).json
+        assert (approved["digest"], approved["proposals"]) == (proposal["digest"], [])
+        assert (await site.ask(vic, "POST", path)).status == 404
+        done = (await site.get("admin", "/audit")).json["items"][0]
+        assert (done["action"], done["actor"], done["detail"]["proposed_by"]) == ("policy.activate", "person:vic", "person:uma")
 
 
 async def test_faulty_policies_change_nothing_and_the_fault_is_named(site: Administered):
     before = (await site.get("admin", "/policies/current")).json
-    files = {name: body.decode() for name, body in (await site.hub.policies(await site.hub.directory())).files.items()}
-    for more, named in ({"bad.cedar": "permit (principal"}, "bad.cedar"), ({"../x.cedar": ""}, "files"), ({"x.py": ""}, "files"):
-        answer = await site.ask("admin", "POST", "/policies", {"files": {**files, **more}})
+    closed = '@id("closed")\n@reason("Closed today.")\nforbid (principal, action, resource);\n'
+    standing = texts(shipped_files())["standing.toml"].replace("corroboration = 0.35", "corroboration = 0.36")
+    for more, named in (
+        ({"bad.cedar": "permit (principal"}, "bad.cedar:1: "),
+        ({"../x.cedar": ""}, "../x.cedar:1: "),
+        ({"x.py": ""}, "x.py:1: "),
+        ({"closed.cedar": closed}, 'closed.cedar:1: policy "closed" may hold back'),
+        ({"standing.toml": standing}, "standing.toml:"),
+        ({"scenarios/tlp.toml": '[[case]]\nname = "x"\nmember = { kind = "operator" }\nexpect = "allow"'}, "tlp.toml: x: expected allow"),
+    ):
+        answer = await site.ask("admin", "POST", "/policies", {"files": texts(shipped_files()) | more})
         assert answer.status == 422
         assert named in answer.detail
     assert (await site.ask("admin", "POST", "/policies", {"files": {}})).status == 422

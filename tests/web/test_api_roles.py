@@ -67,6 +67,9 @@ TABLE = {
     ("GET", "/policies"): ADMINS,
     ("POST", "/policies"): ADMINS_ADD,
     ("GET", "/policies/current"): ALL,
+    ("POST", "/policies/rollback"): (403, 403, 403, 409, 409),  # nothing was in force before
+    ("POST", "/policies/{digest}/approval"): (403, 403, 403, 404, 404),  # none waits
+    ("DELETE", "/policies/{digest}/approval"): (403, 403, 403, 404, 404),
     ("GET", "/audit"): ADMINS,
     ("GET", "/explain"): ALL,
     ("GET", "/me"): ALL,
@@ -133,7 +136,7 @@ def own(community: Community) -> dict[str, str]:
     return {
         "member": "energy", "username": "ann", "group": "circle", "token": token_id(community, "reader"), "root": "hub",
         "spki_sha256": community.certificate, "collection": community.collection, "right": "read", "grantee": "kind:operator",
-        "agreement": "accord", "release": community.release,
+        "agreement": "accord", "release": community.release, "digest": "0123456789abcdef",
     }  # fmt: skip
 
 

@@ -277,7 +277,7 @@ class Collection(Shown):
 class NewBundle(Given):
     """Policies to be put in force."""
 
-    files: dict[str, str] = Field(description="contents by file name: schema.cedarschema and *.cedar")
+    files: dict[str, str] = Field(description="contents by file name: schema.cedarschema, *.cedar, standing.toml and scenarios/*.toml")
 
 
 class PolicyRule(Shown):
@@ -289,12 +289,21 @@ class PolicyRule(Shown):
     source: str = Field(description="file and line")
 
 
+class PolicyProposal(Shown):
+    """Policies that another person has to approve."""
+
+    digest: str
+    proposed_at: Moment
+    proposed_by: str = Field(description="a credential")
+
+
 class Policies(Shown):
     """The policies in force."""
 
     digest: str
     activated_at: Moment
     rules: list[PolicyRule]
+    proposals: list[PolicyProposal] | None = Field(description="what waits for a second person; null for who is no administrator")
 
 
 class Bundle(Shown):

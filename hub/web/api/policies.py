@@ -19,9 +19,27 @@ async def list_policies(call: Call[None]) -> Listing[models.Bundle]:
 
 
 async def activate_policies(call: Call[models.NewBundle]) -> models.Policies:
-    """Check policies and put them in force, from the next request on every node."""
+    """Check and test policies and put them in force on every node at once; where a second person has to approve, only propose them."""
     files = {name: text.encode() for name, text in call.sent.files.items()}
     await policies.activate_policies(call.hub, call.principal, files)
+    return render.policies(await policies.get_policy_status(call.hub, await call.after(), call.principal))
+
+
+async def approve_policies(call: Call[None]) -> models.Policies:
+    """Put policies in force that another person proposed."""
+    await policies.approve_policies(call.hub, call.principal, call.path["digest"])
+    return render.policies(await policies.get_policy_status(call.hub, await call.after(), call.principal))
+
+
+async def withdraw_policies(call: Call[None]) -> models.Policies:
+    """Drop policies that wait for approval."""
+    await policies.withdraw_policies(call.hub, call.principal, call.path["digest"])
+    return render.policies(await policies.get_policy_status(call.hub, await call.after(), call.principal))
+
+
+async def roll_back_policies(call: Call[None]) -> models.Policies:
+    """Put in force again what was in force before."""
+    await policies.roll_back_policies(call.hub, call.principal)
     return render.policies(await policies.get_policy_status(call.hub, await call.after(), call.principal))
 
 
@@ -60,6 +78,9 @@ OPERATIONS = (
     Operation(
         hdrs.METH_POST, "/policies", activate_policies, Role.ADMIN, takes=models.NewBundle, gives=models.Policies, status=HTTPStatus.CREATED
     ),
+    Operation(hdrs.METH_POST, "/policies/rollback", roll_back_policies, Role.ADMIN, gives=models.Policies),
+    Operation(hdrs.METH_POST, "/policies/{digest}/approval", approve_policies, Role.ADMIN, gives=models.Policies),
+    Operation(hdrs.METH_DELETE, "/policies/{digest}/approval", withdraw_policies, Role.ADMIN, gives=models.Policies),
     Operation(hdrs.METH_GET, "/policies/current", get_policies, gives=models.Policies),
     Operation(hdrs.METH_GET, "/audit", list_audit, Role.ADMIN, takes=RowPage, gives=Listing[models.AuditEntry]),
     Operation(hdrs.METH_GET, "/explain", explain_view, takes=models.ExplainQuery, gives=models.Explanation),

@@ -5,7 +5,7 @@ from hub.domain.agreement import Basis
 from hub.domain.directory import Directory
 from hub.domain.ids import MemberId
 from hub.domain.member import Member, Principal, SharingGroup
-from hub.domain.policy import Rule
+from hub.domain.policy import Candidate, Rule
 from hub.domain.taxii import ApiRoot, Collection, Grantee, GranteeKind
 from hub.domain.timestamp import format_timestamp
 from hub.service.administer import is_admin
@@ -102,8 +102,16 @@ def grantee(directory: Directory, value: Grantee) -> str:
 
 def policies(status: PolicyStatus) -> models.Policies:
     """Show the policies in force."""
-    rules = [rule(one) for one in status.bundle.rules.values()]
-    return models.Policies(digest=status.bundle.digest, activated_at=format_timestamp(status.activated_us), rules=rules)
+    return models.Policies(
+        digest=status.bundle.digest,
+        activated_at=format_timestamp(status.activated_us),
+        rules=[rule(one) for one in status.bundle.rules.values()],
+        proposals=None if status.proposals is None else [_proposal(one) for one in status.proposals],
+    )
+
+
+def _proposal(value: Candidate) -> models.PolicyProposal:
+    return models.PolicyProposal(digest=value.digest, proposed_at=format_timestamp(value.at_us), proposed_by=value.actor)
 
 
 def bundle(directory: Directory, value: held.ActivatedBundle) -> models.Bundle:
