@@ -17,8 +17,13 @@ from hub.domain.stix_vocabulary import SCO_TYPES
 
 Properties = Mapping[str, Any]
 
-# A comparison for equality in a pattern, and the parts of its path. What a pattern compares otherwise names no single observable.
-_EQUALITY = re.compile(r"([a-z0-9-]+):([a-zA-Z_][\w.'-]*)\s*={1,2}\s*'((?:[^'\\]|\\.)*)'")
+# A property in a pattern that is compared with a text or a list of texts: all ways to ask for it, as else another way would pass for news.
+_COMPARISON = re.compile(
+    r"""([a-z0-9-]+):([a-zA-Z_][\w.'-]*)\s*(?:={1,2}|(?:IN|LIKE|MATCHES|ISSUBSET)\b)\s*
+        ('(?:[^'\\]|\\.)*' | \((?:[^')] | '(?:[^'\\]|\\.)*')*\))""",
+    re.VERBOSE,
+)
+_TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _ESCAPED = re.compile(r"\\(.)")
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
 _TECHNIQUE_SOURCES = frozenset({"mitre-attack", "mitre-ics-attack", "mitre-mobile-attack", "capec"})
@@ -95,8 +100,9 @@ def usability_of(properties: Properties) -> float:
 def _keys(properties: Properties) -> Iterator[str]:
     type = properties["type"]
     if type == "indicator" and properties.get("pattern_type") == "stix":
-        for compared, path, value in _EQUALITY.findall(properties["pattern"]):
-            yield from _compared(compared, path, _ESCAPED.sub(r"\1", value))
+        for compared, path, values in _COMPARISON.findall(properties["pattern"]):
+            for value in _TEXT.findall(values):
+                yield from _compared(compared, path, _ESCAPED.sub(r"\1", value))
     elif type in _VALUE_TYPES:
         yield _key(type, properties["value"])
     elif type == "file":
