@@ -17,13 +17,11 @@ from hub.domain.stix_vocabulary import SCO_TYPES
 
 Properties = Mapping[str, Any]
 
-# A property in a pattern that is compared with a text or a list of texts: all ways to ask for it, as else another way would pass for news.
-_COMPARISON = re.compile(
-    r"""([a-z0-9-]+):([a-zA-Z_][\w.'-]*)\s*(?:={1,2}|(?:IN|LIKE|MATCHES|ISSUBSET)\b)\s*
-        ('(?:[^'\\]|\\.)*' | \((?:[^')] | '(?:[^'\\]|\\.)*')*\))""",
-    re.VERBOSE,
+# The tokens of a pattern that tell which texts a property is compared with. Each character belongs to one token: linear in the length.
+_TOKEN = re.compile(
+    r"(?P<type>[\w-]+):(?P<path>[\w.]+(?:'[\w-]+')?)|'(?P<text>(?:[^'\\]|\\.)*)'|(?P<word>[\w-]+)|(?P<mark>!=|<>|\])", re.DOTALL
 )
-_TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'")
+_NO_LONGER_COMPARED = frozenset({"AND", "OR", "NOT", "!=", "<>", "]"})  # after these, a text is not what the last property is asked for
 _ESCAPED = re.compile(r"\\(.)")
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
 _TECHNIQUE_SOURCES = frozenset({"mitre-attack", "mitre-ics-attack", "mitre-mobile-attack", "capec"})
@@ -100,9 +98,7 @@ def usability_of(properties: Properties) -> float:
 def _keys(properties: Properties) -> Iterator[str]:
     type = properties["type"]
     if type == "indicator" and properties.get("pattern_type") == "stix":
-        for compared, path, values in _COMPARISON.findall(properties["pattern"]):
-            for value in _TEXT.findall(values):
-                yield from _compared(compared, path, _ESCAPED.sub(r"\1", value))
+        yield from _asked_for(properties["pattern"])
     elif type in _VALUE_TYPES:
         yield _key(type, properties["value"])
     elif type == "file":
@@ -110,6 +106,18 @@ def _keys(properties: Properties) -> Iterator[str]:
     elif type == "vulnerability":
         named = [properties["name"], *(reference.get("external_id", "") for reference in _references(properties))]
         yield from (f"vulnerability:{cve.upper()}" for name in named for cve in _CVE.findall(name))
+
+
+def _asked_for(pattern: str) -> Iterator[str]:
+    """Return what a pattern asks for, by whatever operator: as else a list of one, or a pattern without wildcards, would pass for news."""
+    type = path = ""
+    for token in _TOKEN.finditer(pattern):
+        if token["type"]:
+            type, path = token["type"], token["path"]
+        elif token["text"] is not None:
+            yield from _compared(type, path, _ESCAPED.sub(r"\1", token["text"]))
+        elif token[0] in _NO_LONGER_COMPARED:
+            type = path = ""
 
 
 def _compared(type: str, path: str, value: str) -> Iterator[str]:

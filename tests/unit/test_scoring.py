@@ -188,6 +188,7 @@ def test_an_error_costs_nothing_if_taken_back_in_time_and_unprompted(
         ),
         (indicator("[domain-name:value LIKE 'evil.example']"), {"domain-name:evil.example"}, Kind.URL),
         (indicator("[ipv4-addr:value != '198.51.100.7']"), set(), Kind.REPORT),
+        (indicator(r"[x:y = 'ipv4-addr:value = \'198.51.100.7\'']"), set(), Kind.REPORT),  # only quoted
         (indicator("[ipv4-addr:value NOT IN ('198.51.100.7')]"), set(), Kind.REPORT),
         (indicator("alert tcp any any", pattern_type="snort"), set(), Kind.REPORT),
         ({"type": "vulnerability", "name": "cve-2026-12345"}, {"vulnerability:CVE-2026-12345"}, Kind.REPORT),
@@ -198,6 +199,13 @@ def test_an_error_costs_nothing_if_taken_back_in_time_and_unprompted(
 def test_an_observable_is_the_same_whoever_wrote_it(properties: dict[str, Any], keys: set[str], kind: Kind):
     assert keys_of(properties) == keys
     assert kind_of(properties) is kind
+
+
+@pytest.mark.parametrize("piece", ["a-", "file:x IN (", "'a:b = ", "b.", "(", "'x',"])
+def test_reading_a_hostile_pattern_takes_no_longer_than_its_length(piece: str):
+    """Where time grew with the square of the length, this would take minutes."""
+    text = (piece * 60_000).replace("'", r"\'")
+    assert keys_of(indicator(f"[x:y != '{text}' OR file:name = '{piece.replace(chr(39), '')}']")) == set()
 
 
 def test_what_was_first_observed_is_the_earliest_time_that_an_object_gives():
