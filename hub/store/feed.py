@@ -181,8 +181,7 @@ async def records(conn: Connection, rows: Sequence[int]) -> dict[int, tuple[str,
     return {row: (stix_id, version) for row, stix_id, version in await conn.fetch(_RECORDS, rows=list(rows))}
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
+class StoredEntry(NamedTuple):  # a tuple, as one object may have ten thousand of them
     """An entry of the feed, as far as views and filters look at it."""
 
     date_us: int
@@ -198,7 +197,7 @@ class StoredEntry:
 
 async def entries_of(conn: Connection, collection_row: int, stix_ids: Sequence[str]) -> list[StoredEntry]:
     """Return every entry of a collection for the given ids, in no order."""
-    return [StoredEntry(*row) for row in await conn.fetch(_OF_OBJECTS, collection=collection_row, ids=list(stix_ids))]
+    return list(map(StoredEntry._make, await conn.fetch(_OF_OBJECTS, collection=collection_row, ids=list(stix_ids))))
 
 
 def plan_for(view: View, labels: Sequence[StoredLabel]) -> str:

@@ -19,11 +19,13 @@ NUMBERS = st.integers(1, 5)
 PUSH = st.tuples(st.just("push"), st.lists(st.tuples(NUMBERS, st.integers(1, 6), st.sampled_from(MARKS)), min_size=1, max_size=5))
 CHANGE = st.tuples(
     st.just("change"),
-    st.tuples(st.integers(0, 2), st.sampled_from(["group", "group", "group", "suspended", "partner", "contributor", "observer"])),
+    st.tuples(
+        st.integers(0, 2), st.sampled_from(["group", "group", "group", "suspended", "steward", "partner", "contributor", "observer"])
+    ),
 )
 FOLLOW = st.tuples(st.just("follow"), st.lists(st.tuples(st.integers(0, 11), st.integers(1, 4)), min_size=3, max_size=12))
 DELETE = st.tuples(st.just("delete"), st.tuples(NUMBERS, st.none() | st.integers(1, 6)))
-TIME = st.tuples(st.just("time"), st.sampled_from([-HOUR_US, 1, 1_000_000, 3 * HOUR_US, 7 * HOUR_US, 25 * HOUR_US]))
+TIME = st.tuples(st.just("time"), st.sampled_from([-HOUR_US, 1, 1_000_000, 3 * HOUR_US, 7 * HOUR_US, 25 * HOUR_US, 73 * HOUR_US]))
 HISTORIES = st.lists(st.one_of(PUSH, PUSH, CHANGE, CHANGE, FOLLOW, FOLLOW, FOLLOW, DELETE, TIME), min_size=8, max_size=40)
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import bindparam, insert, update
 from hub.config import load_config
 from hub.domain.ids import GroupId, MemberId, new_uuid
 from hub.domain.member import MemberKind, Principal, Role
-from hub.domain.policy import PolicyBundle
 from hub.domain.taxii import ALL_VERSIONS, ObjectPage, Query, VersionMatch
 from hub.domain.timestamp import parse_timestamp
 from hub.service.admit import push
@@ -31,24 +30,8 @@ TLP_GREEN = "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"
 TLP_AMBER = "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421"
 SHARING = "extension-definition--b1f1a0c2-6d0e-4c5b-9f57-2f1d7c3e8a41"
 
-DELAYS = """
-@id("slow-is-not-at-once")
-@reason("It reaches members of lower standing later.")
-forbid (principal is Member, action == Action::"read", resource)
-when { resource.topic == "slow" && principal.standing != Standing::"partner" }
-unless { resource has producer && resource.producer == principal };
-
-@id("slow-for-contributors")
-@reason("It reaches contributors after six hours.")
-permit (principal is Member, action == Action::"readAfter6h", resource)
-when { resource.topic == "slow" && principal.standing == Standing::"contributor" && principal in resource.collection.readers };
-
-@id("slow-for-observers")
-@reason("It reaches observers after a day.")
-permit (principal is Member, action == Action::"readAfter24h", resource)
-when { resource.topic == "slow" && principal.standing == Standing::"observer" && principal in resource.collection.readers };
-"""
-DELAY_US = {"partner": 0, "contributor": 6 * HOUR_US, "observer": 24 * HOUR_US}
+# What the shipped policies let standings wait for, where a peer releases reciprocally.
+DELAY_US = {"steward": 0, "partner": 6 * HOUR_US, "contributor": 24 * HOUR_US, "observer": 72 * HOUR_US}
 
 # What an object can be marked with: everybody, one member, a group, a sector, everybody but later for some.
 MARKS = ("green", "named", "group", "sector", "slow")
@@ -103,20 +86,9 @@ class Site:
         db = await open_database(url)
         await install(db, now_us=START_US, title="Test")
         hub = await open_hub(load_config(environ={}, database_url=url), db)
-        shipped = PolicyBundle.load(PolicyBundle.shipped_directory())
-        bundle = PolicyBundle.from_files({**shipped.files, "delays.cedar": DELAYS.encode()})
-        await db.write(_activate, bundle)
         site = cls(hub, db)
         hub.now_us = lambda: site.now_us
         return site
-
-
-async def _activate(conn: Connection, bundle: PolicyBundle) -> None:
-    files = json.dumps({name: body.decode() for name, body in bundle.files.items()})
-    await conn.execute(prepare(insert(table("policy_bundle"))), digest=bundle.digest, files=files, activated_us=0)
-    state = table("hub_state")
-    await conn.execute(prepare(update(state).where(state.c.name == "policy").values(value=bindparam("digest"))), digest=bundle.digest)
-    await bump_revision(conn)
 
 
 class World:
@@ -129,7 +101,7 @@ class World:
         self.alias = f"c{number}"
         self.group = GroupId(f"marking-definition--{new_uuid()}")
         self.members = [MemberId(f"identity--{new_uuid()}") for _ in range(3)]
-        self.standing = ["partner", "contributor", "observer"]
+        self.standing = ["steward", "contributor", "observer"]
         self.in_group = [True, False, False]
         self.suspended = [False, False, False]
         self.sector = ["energy", "energy", "water"]
@@ -317,7 +289,7 @@ class World:
             "named": {"object_marking_refs": [TLP_RED], "extensions": _sharing(recipients=[self.members[2]])},
             "group": {"object_marking_refs": [TLP_GREEN, self.group]},
             "sector": {"object_marking_refs": [TLP_AMBER], "extensions": _sharing(sectors=["energy"])},
-            "slow": {"object_marking_refs": [TLP_GREEN], "extensions": _sharing(topic="slow")},
+            "slow": {"object_marking_refs": [TLP_GREEN], "extensions": _sharing(release="reciprocal")},
         }
         return obj | marks[mark]
 
