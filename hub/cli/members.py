@@ -36,7 +36,7 @@ def add_member(
     name: Annotated[str, typer.Option(help="Name as people know it.")],
     kind: Annotated[MemberKind, typer.Option(help="What sort of organisation it is.")],
     sector: Sectors = None,
-    standing: Annotated[Standing, typer.Option(help="Its tier.")] = Standing.OBSERVER,
+    standing: Annotated[Standing | None, typer.Option(help="Its tier, for as long as grace lasts; left out: a newcomer's.")] = None,
     id: Annotated[str | None, typer.Option(help="Its STIX identity, where it has one already.")] = None,
     as_json: Json = False,
 ) -> None:

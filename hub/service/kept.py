@@ -10,6 +10,7 @@ from hub.domain.ids import CollectionId, LabelId, MemberId
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal, Role
 from hub.domain.policy import CollectionDecision, Decision
+from hub.domain.reporting import ReportRequest
 from hub.domain.taxii import Collection
 
 _BEARERS_MAX = 20_000
@@ -60,6 +61,9 @@ class KeptOfDirectory:
     views: dict[tuple[MemberId, int], KeptView] = field(default_factory=dict)  # by member and the collection's row
     bearers: dict[bytes, Bearer] = field(default_factory=dict)  # by the hash of the header that they sent
     rights: dict[RightsKey, KeptRights] = field(default_factory=dict)
+    requests: dict[int, list[ReportRequest]] | None = None  # for reports back that are open, by collection; None: not looked for yet
+    fetched: set[tuple[int, MemberId]] = field(default_factory=set)  # of those, what is known to have been fetched by whom
+    audiences: dict[CollectionId, frozenset[str]] = field(default_factory=dict)  # sectors of those who may read a collection
 
     def keep_bearer(self, sent: bytes, bearer: Bearer) -> None:
         """Keep whom a header proves."""

@@ -1,18 +1,23 @@
 """Members: administrators add and change them, coordinators see them all, everybody else sees their own."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from hub.domain.directory import Directory
 from hub.domain.ids import MemberId, new_uuid
+from hub.domain.ledger import Held, LedgerKind, owner_of
 from hub.domain.lookalike import find_look_alike
 from hub.domain.member import Member, MemberKind, Principal, Role, Standing
 from hub.domain.naming import checked_member_id, checked_name, checked_sectors, checked_slug
+from hub.domain.standing import day_of
+from hub.domain.standing_rules import StandingRules
 from hub.errors import Conflict, NotFound
 from hub.service.administer import Change, change, get_any_member, require_active, require_role
 from hub.service.context import Hub
 from hub.store import members as store
+from hub.store.assessment import set_grant
+from hub.store.ledger import add_event
 
 
 class MemberChanges(TypedDict, total=False):
@@ -48,11 +53,12 @@ def get_member(directory: Directory, principal: Principal, name: str) -> Member:
 
 async def add_member(
     hub: Hub, principal: Principal, *, slug: str, name: str, kind: MemberKind, sectors: Iterable[str] = (),
-    standing: Standing = Standing.OBSERVER, id: str | None = None,
+    standing: Standing | None = None, id: str | None = None,
 ) -> Member:  # fmt: skip
     """Add a member.
 
     Args:
+        standing: what an administrator gives it for as long as grace lasts; None: it is a newcomer, with the grace of one.
         id: its STIX identity, where it has one already; None makes one.
     Raises:
         Withheld: `principal` is no administrator.
@@ -66,17 +72,20 @@ async def add_member(
         name=checked_name(name),
         kind=kind,
         sectors=checked_sectors(sectors),
-        standing=standing,
     )
+    rules = (await hub.policies(await hub.directory())).standing
 
     async def work(c: Change) -> Member:
         for taken in (member.slug, member.id):
             if c.directory.find_member(taken) is not None:
                 raise Conflict(f"there is a member {taken} already")
         _refuse_look_alike(c, member)
-        await store.add_member(c.conn, member, now_us=c.now_us)
-        await c.record("member.add", member.slug, id=member.id, **_traced(member))
-        return member
+        grace = standing is None and not _has_relatives(c, member)
+        added = replace(member, standing=standing or (rules.grace.tier if grace else member.standing))
+        await store.add_member(c.conn, added, now_us=c.now_us)
+        await _grant(c, LedgerKind.JOINED, added, rules, standing, grace=grace)
+        await c.record("member.add", added.slug, id=added.id, **_traced(added))
+        return added
 
     return await change(hub, principal, work)
 
@@ -94,7 +103,13 @@ async def change_member(hub: Hub, principal: Principal, member: str, **changes: 
         checked_name(changes["name"])
     if "sectors" in changes:
         changes["sectors"] = checked_sectors(changes["sectors"])
-    return await _write(hub, principal, member, "member.change", changes)
+    rules = (await hub.policies(await hub.directory())).standing
+
+    async def grant(c: Change, changed: Member) -> None:
+        if "standing" in changes:
+            await _grant(c, LedgerKind.GRANTED, changed, rules, changed.standing, grace=False)
+
+    return await _write(hub, principal, member, "member.change", changes, grant)
 
 
 async def suspend_member(hub: Hub, principal: Principal, member: str) -> Member:
@@ -107,7 +122,10 @@ async def resume_member(hub: Hub, principal: Principal, member: str) -> Member:
     return await _write(hub, principal, member, "member.resume", {"suspended": False})
 
 
-async def _write(hub: Hub, principal: Principal, name: str, action: str, changes: "MemberChanges | dict[str, bool]") -> Member:
+async def _write(
+    hub: Hub, principal: Principal, name: str, action: str, changes: "MemberChanges | dict[str, bool]",
+    then: Callable[[Change, Member], Awaitable[None]] | None = None,
+) -> Member:  # fmt: skip
     require_role(principal, Role.ADMIN)
 
     async def work(c: Change) -> Member:
@@ -115,10 +133,26 @@ async def _write(hub: Hub, principal: Principal, name: str, action: str, changes
         if "name" in changes:
             _refuse_look_alike(c, member)
         await store.set_member(c.conn, member)
+        if then is not None:
+            await then(c, member)
         await c.record(action, member.slug, **_traced(member))
         return member
 
     return await change(hub, principal, work)
+
+
+async def _grant(c: Change, kind: LedgerKind, member: Member, rules: StandingRules, standing: Standing | None, *, grace: bool) -> None:
+    """Enter a standing that was not earned, and until when it lasts. A standing that is earned beyond it counts."""
+    until_day = day_of(c.now_us) + rules.grace.days
+    granted_until_day = None if standing is None else until_day
+    held = Held(member.id, granted=standing, granted_until_day=granted_until_day, grace_until_day=until_day if grace else None)
+    await set_grant(c.conn, held)
+    await add_event(c.conn, kind, member.id, at_us=c.now_us, detail={"standing": standing, "grace": grace})
+
+
+def _has_relatives(c: Change, member: Member) -> bool:
+    """Whether another member has the same owner: grace is given once to each."""
+    return any(owner_of(other) == owner_of(member) for other in c.directory.members.values())
 
 
 def _refuse_look_alike(c: Change, member: Member) -> None:

@@ -2,6 +2,7 @@
 
 from hub.domain.appending import EntryState, LineageState
 from hub.domain.directory import Directory
+from hub.domain.ledger import LedgerKind
 from hub.domain.member import Principal
 from hub.domain.taxii import Query
 from hub.errors import NotFound, Withheld
@@ -10,6 +11,7 @@ from hub.service.retrieve import get_collection
 from hub.service.view import see
 from hub.store.append import delete_versions, load_object
 from hub.store.database import Connection
+from hub.store.ledger import add_event
 
 
 async def delete_object(hub: Hub, directory: Directory, principal: Principal, root: str, name: str, object_id: str, query: Query) -> None:
@@ -31,6 +33,9 @@ async def delete_object(hub: Hub, directory: Directory, principal: Principal, ro
         own = next((o for o in batch.lineages.values() if o.owner == member.id and o.entries), None)
         if own is not None and (gone := _asked_for(own, query)):
             await delete_versions(conn, batch, own, gone, deleted_by=principal.credential)
+            if not own.entries:
+                last = gone[-1].version.row
+                await add_event(conn, LedgerKind.DELETED, member.id, at_us=now_us, version_row=last, collection_row=held.row)
             return
         others = (entry for lineage in batch.lineages.values() for entry in lineage.entries)
         in_view = (seen.view.effective_us(e.label.id, e.date_us, e.ordinal, seen.clock_us) is not None for e in others)

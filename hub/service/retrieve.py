@@ -13,6 +13,7 @@ from hub.domain.policy import CollectionDecision
 from hub.domain.taxii import ApiRoot, Collection, ManifestPage, ObjectPage, Query, VersionPage
 from hub.errors import NotFound, Withheld
 from hub.service.context import Hub
+from hub.service.report_backs import note_fetched
 from hub.service.view import Seen, rights, see
 from hub.store.database import Connection
 from hub.store.feed import (
@@ -78,9 +79,12 @@ async def list_objects(hub: Hub, directory: Directory, principal: Principal, roo
     if not query.ids and _takes_stix_21(query) and limit * seen.bytes_max <= _FLAT_BYTES_MAX * hub.config.page_bytes_max:
         async with hub.db.read() as conn:
             rows = await page_of_bodies(conn, held.row, seen.view, seen.plan, _selection(query, after_us, seen, limit + 1))
-        return _objects(hub, held, rows, limit, limit * seen.bytes_max)
-    keys, more = await _keys(hub, held, seen, query)
-    return await _object_page(hub, held, keys, more=more)
+        page = _objects(hub, held, rows, limit, limit * seen.bytes_max)
+    else:
+        keys, more = await _keys(hub, held, seen, query)
+        page = await _object_page(hub, held, keys, more=more)
+    await note_fetched(hub, directory, member, held, page.bodies)
+    return page
 
 
 async def list_manifest(hub: Hub, directory: Directory, principal: Principal, root: str, name: str, query: Query) -> ManifestPage:
@@ -110,7 +114,9 @@ async def get_object(
     """
     held, member = await _readable(hub, directory, principal, root, name)
     keys, more = await _one_object(hub, held, await see(hub, directory, member, held), object_id, query)
-    return await _object_page(hub, held, keys, more=more)
+    page = await _object_page(hub, held, keys, more=more)
+    await note_fetched(hub, directory, member, held, page.bodies)
+    return page
 
 
 async def list_versions(

@@ -41,7 +41,7 @@ def shell(database_url: str) -> Shell:
 
 def test_members_are_added_changed_suspended_and_listed(shell: Shell):
     added = shell.json("member", "add", "water", "--name", "Water", "--kind", "operator", "--sector", "water", "--sector", "dams")
-    assert (added["slug"], added["sectors"], added["standing"]) == ("water", ["dams", "water"], "observer")
+    assert (added["slug"], added["sectors"], added["standing"]) == ("water", ["dams", "water"], "contributor")
     changed = shell.json("member", "change", "water", "--standing", "partner")
     assert changed == added | {"standing": "partner"}
     shell.run("member", "suspend", "water")

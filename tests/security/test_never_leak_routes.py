@@ -206,14 +206,15 @@ async def test_who_may_only_write_learns_nothing_of_what_others_wrote(either_sit
 # --- the API --------------------------------------------------------------------------------------------------------------
 
 HIDDEN_FROM = {
-    "reader": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement", "release"),
-    "publisher": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement", "release"),
-    "coordinator": ("username", "group", "token", "spki_sha256", "collection", "release"),
-    "suspended": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement", "release"),
+    "reader": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement", "release", "item", "request"),
+    "publisher": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement", "release", "item", "request"),
+    "coordinator": ("username", "group", "token", "spki_sha256", "collection", "release", "item", "request"),
+    "suspended": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement", "release", "item", "request"),
 }
 NO_SUCH = {
     "member": "nobody", "username": "noone", "group": "nogroup", "token": "aaaaaaaaaaaa", "spki_sha256": "0" * 64,
     "collection": NOT_THERE["collection"], "agreement": "noagreement", "release": NOT_THERE["status"],
+    "item": "987654321", "request": "987654321",
 }  # fmt: skip
 
 

@@ -20,11 +20,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from hub.domain.label import Tlp
+from hub.domain.marking import SHARING_EXTENSION
 from hub.domain.member import MemberKind, Principal, Role
 from hub.domain.token import TEST, new_token
+from hub.service.adjudicate import contest_event
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
 from hub.service.agreements import Signature, add_agreement
+from hub.service.assess import assess_all
 from hub.service.authenticate import authenticate
 from hub.service.collections import add_collection
 from hub.service.context import Hub
@@ -33,6 +36,7 @@ from hub.service.groups import add_group
 from hub.service.members import add_member, suspend_member
 from hub.service.people import add_person
 from hub.service.releases import ask_release
+from hub.store.ledger import list_events
 from tests.taxii.content import envelope, indicator
 from tests.web.hubs import Running, running
 
@@ -78,6 +82,10 @@ class Community:
     certificate_of_water: str
     release: str  # that water asked of energy
     release_of_others: str  # that water asked of gone
+    item: str  # of energy, with a request for reports back
+    item_of_water: str  # that energy may see
+    item_hidden: str  # of water, that energy may not see
+    contest: str  # of water
 
 
 @dataclass(frozen=True)
@@ -174,7 +182,24 @@ async def settle(hub: Hub) -> Community:
     ]
     await suspend_member(hub, COMMAND_LINE, "gone")
     keys = [one.spki_sha256 for one in certificates]
-    return Community(tokens, shared.id, hidden.id, seen["id"], others["water"], *keys, *requests)
+    return Community(tokens, shared.id, hidden.id, seen["id"], others["water"], *keys, *requests, **await give(hub))
+
+
+async def give(hub: Hub) -> dict[str, str]:
+    """Let energy and water ask for reports back, water also where energy sees nothing, and contest an event; return what that became."""
+    asks = {"report_back": {"by": "2099-01-01T00:00:00Z", "from": ["everyone"], "nil_returns": True}}
+    extension = {SHARING_EXTENSION: {"extension_type": "property-extension", **asks}}
+    directory = await hub.directory()
+    items = []
+    for slug, collection in (("energy", "shared"), ("water", "shared"), ("water", "hidden")):
+        principal = Principal("test", Role.PUBLISHER, directory.find_member(slug))
+        await push(hub, directory, principal, "hub", collection, envelope(indicator(extensions=extension)))
+        async with hub.db.read() as conn:
+            (event,) = await list_events(conn, principal.member.id, before=2**63 - 1, limit=1)  # type: ignore[union-attr]
+        items.append(str(event.row))
+    await assess_all(hub)
+    contest = await contest_event(hub, Principal("test", Role.PUBLISHER, directory.find_member("water")), int(items[1]), "It was new.")
+    return {"item": items[0], "item_of_water": items[1], "item_hidden": items[2], "contest": str(contest.row)}
 
 
 async def share(hub: Hub, slug: str) -> str:

@@ -81,7 +81,7 @@ def test_nothing_that_a_client_can_send_breaks_the_api(served: tuple[str, Commun
     url, community = served
     there = PATH_PARAMETERS | {
         "token": community.tokens["reader"].split("_")[2], "spki_sha256": community.certificate, "collection": community.collection,
-        "release": community.release,
+        "release": community.release, "item": community.item_of_water, "request": community.item, "contest": community.contest,
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {community.tokens['admin']}"}
     schema = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json", headers=headers)

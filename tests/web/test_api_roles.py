@@ -70,6 +70,19 @@ TABLE = {
     ("POST", "/policies/rollback"): (403, 403, 403, 409, 409),  # nothing was in force before
     ("POST", "/policies/{digest}/approval"): (403, 403, 403, 404, 404),  # none waits
     ("DELETE", "/policies/{digest}/approval"): (403, 403, 403, 404, 404),
+    ("GET", "/standing"): (200, 200, 200, 200, 403),  # the last has none
+    ("GET", "/standings"): COORDINATORS,
+    ("GET", "/standing/sectors"): ALL,
+    ("GET", "/standing/{member}"): ALL,
+    ("POST", "/standing/{member}/practice"): ADMINS_ADD,
+    ("GET", "/contests"): ALL,
+    ("POST", "/contests"): (403, 201, 201, 201, 404),  # the last has given nothing
+    ("POST", "/contests/{contest}/answer"): COORDINATORS,  # another member's: nobody answers in a matter of their own
+    ("GET", "/items"): (403, 200, 200, 200, 200),
+    ("GET", "/items/{item}"): (404, 404, 200, 200, 200),  # another member's: nobody rules on their own
+    ("POST", "/items/{item}/ruling"): (403, 404, 201, 201, 201),
+    ("GET", "/report-backs"): ALL,
+    ("GET", "/report-backs/{request}"): ALL,
     ("GET", "/audit"): ADMINS,
     ("GET", "/explain"): ALL,
     ("GET", "/me"): ALL,
@@ -91,6 +104,10 @@ FOREIGN = {
     ("GET", "/agreements/{agreement}"): (404, 404, 200, 200, 200),  # a coordinator knows all of them
     ("GET", "/releases/{release}"): (404, 404, 404, 404, 404),  # it is between others
     ("POST", "/releases/{release}/answer"): (403, 404, 404, 404, 404),
+    ("GET", "/standing/{member}"): (404, 404, 200, 200, 200),
+    ("GET", "/items/{item}"): (404, 404, 404, 404, 200),  # an administrator that belongs to nobody sees that it is there
+    ("POST", "/items/{item}/ruling"): (403, 404, 404, 404, 201),
+    ("GET", "/report-backs/{request}"): (404, 404, 404, 200, 200),
     ("GET", "/explain"): (404, 404, 404, 200, 200),
 }
 
@@ -119,6 +136,10 @@ def bodies(community: Community) -> dict[tuple[str, str], object]:
         ("POST", "/agreements/{agreement}/end"): {"reason": "It has served its purpose."},
         ("POST", "/releases"): {"object": community.object_of_water, "to": "everyone", "reason": "All are hit."},
         ("POST", "/releases/{release}/answer"): {"agreed": True, "reason": "Gladly.", "marking": "TLP:CLEAR"},
+        ("POST", "/standing/{member}/practice"): {"kind": "exercise", "reason": "Took part."},
+        ("POST", "/contests"): {"event": int(community.item), "reason": "It was new."},
+        ("POST", "/contests/{contest}/answer"): {"upheld": False, "reason": "It was not."},
+        ("POST", "/items/{item}/ruling"): {"verdict": "true", "reason": "We looked at it."},
         ("POST", "/policies"): {"files": {name: body.decode() for name, body in files.items()}},
     }
 
@@ -137,6 +158,7 @@ def own(community: Community) -> dict[str, str]:
         "member": "energy", "username": "ann", "group": "circle", "token": token_id(community, "reader"), "root": "hub",
         "spki_sha256": community.certificate, "collection": community.collection, "right": "read", "grantee": "kind:operator",
         "agreement": "accord", "release": community.release, "digest": "0123456789abcdef",
+        "item": community.item_of_water, "request": community.item, "contest": community.contest,
     }  # fmt: skip
 
 
@@ -144,7 +166,7 @@ def foreign(community: Community) -> dict[str, str]:
     return own(community) | {
         "member": "water", "username": "wat", "group": "others", "token": token_id(community, "water"),
         "spki_sha256": community.certificate_of_water, "collection": community.hidden, "agreement": "elsewhere",
-        "release": community.release_of_others,
+        "release": community.release_of_others, "item": community.item_hidden, "request": community.item_hidden,
     }  # fmt: skip
 
 

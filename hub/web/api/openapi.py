@@ -27,6 +27,10 @@ _PARAMETERS = {
     "root": "slug of an API Root",
     "collection": "id of a collection, or an alias that is in one API Root only",
     "right": "read or write",
+    "item": "number of an item",
+    "request": "number of the item on which reports are wanted",
+    "contest": "number of a contest",
+    "digest": "digest of a policy bundle, or its beginning",
     "grantee": "everyone, kind:KIND, sector:SECTOR, group:SLUG or member:SLUG",
 }
 _REFUSALS = {

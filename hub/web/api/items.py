@@ -1,0 +1,62 @@
+"""Operations on items: those that wait for a ruling, one with its rating, and rulings."""
+
+from http import HTTPStatus
+
+from aiohttp import hdrs
+
+from hub.domain.member import Role
+from hub.domain.scoring import MICRO, Rating, Verdict
+from hub.domain.timestamp import format_timestamp
+from hub.service import adjudicate
+from hub.service.adjudicate import ItemAnswer
+from hub.web.api import standing_models as models
+from hub.web.api.models import Listing
+from hub.web.api.operation import Call, Operation
+from hub.web.api.standing import number
+
+
+async def list_items(call: Call[models.ItemPage]) -> Listing[models.Item]:
+    """List items that were drawn for a ruling and that you may rule on, as a coordinator or an agency."""
+    sent = call.sent
+    found = await adjudicate.list_open_audits(call.hub, call.directory, call.principal, after=sent.after or 0, limit=sent.limit)
+    following = found[-1].item.row if len(found) == sent.limit else None
+    return Listing[models.Item](items=[shown(one) for one in found], next=following)
+
+
+async def get_item(call: Call[None]) -> models.Item:
+    """Show an item of your member with its rating, or one that you may rule on."""
+    return shown(await adjudicate.get_item(call.hub, call.directory, call.principal, number(call.path["item"])))
+
+
+async def rule_item(call: Call[models.NewRuling]) -> models.LedgerLine:
+    """Rule an item true or false, as a coordinator or an agency without a part in it; an earlier ruling falls."""
+    verdict, item = Verdict(call.sent.verdict), number(call.path["item"])
+    event = await adjudicate.rule_item(call.hub, call.directory, call.principal, item, verdict, call.sent.reason)
+    return models.LedgerLine(event=event)
+
+
+def shown(value: ItemAnswer) -> models.Item:
+    """Show an item."""
+    item = value.item
+    return models.Item(
+        id=item.row, object=item.stix_id, collection=value.collection, received_at=format_timestamp(item.at_us),
+        producer=None if value.producer is None else value.producer.slug, verdict=item.verdict(value.rules).value, audit=item.audit,
+        rating=None if value.rating is None else _rating(value.rating),
+    )  # fmt: skip
+
+
+def _rating(value: Rating) -> models.ItemRating:
+    return models.ItemRating(
+        quality=value.quality / MICRO, accuracy=value.accuracy, novelty=value.novelty, corroboration=value.corroboration,
+        timeliness=value.timeliness, relevance=value.relevance, context=value.context, usability=value.usability,
+    )  # fmt: skip
+
+
+OPERATIONS = (
+    Operation(hdrs.METH_GET, "/items", list_items, Role.PUBLISHER, takes=models.ItemPage, gives=Listing[models.Item]),
+    Operation(hdrs.METH_GET, "/items/{item}", get_item, gives=models.Item),
+    Operation(
+        hdrs.METH_POST, "/items/{item}/ruling", rule_item, Role.PUBLISHER,
+        takes=models.NewRuling, gives=models.LedgerLine, status=HTTPStatus.CREATED,
+    ),
+)  # fmt: skip
