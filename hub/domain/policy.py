@@ -19,12 +19,13 @@ from types import MappingProxyType
 import cedarpy
 
 from hub.domain.label import Label
-from hub.domain.member import Member, Principal
+from hub.domain.member import Member, Principal, Role
 from hub.domain.policy_check import POLICY_SUFFIX, SCENARIOS, SCHEMA_FILE, Source, SourcePolicy, check_source
 from hub.domain.policy_entities import (
     COLLECTION_ACTIONS,
     DELAYS_S,
     READ,
+    READ_COLLECTION,
     Entity,
     LabelSet,
     Request,
@@ -185,31 +186,46 @@ class PolicyBundle:
     def decide_labels(self, member: Member, labels: LabelSet | Sequence[tuple[Label, Collection]]) -> list[Decision]:
         """Return a decision for each label, in order. For many members make the `LabelSet` once: the rest is a third of the cost."""
         label_set = labels if isinstance(labels, LabelSet) else LabelSet.of(labels)
-        entities = label_set.asked_by(member, self._actions)
-        decisions = self._ask(self._label_policies, [label_request(member, READ, index) for index in range(len(label_set.pairs))], entities)
-        for action in self._delayed:
-            denied = [index for index, decision in enumerate(decisions) if not decision.allowed and not decision.errors]
-            answers = self._ask(self._label_policies, [label_request(member, action, index) for index in denied], entities)
-            for index, answer in zip(denied, answers, strict=True):
-                if answer.allowed or answer.errors:
-                    at_once = decisions[index]
-                    decisions[index] = replace(answer, delay_s=DELAYS_S[action], waits=at_once.rules) if answer.allowed else answer
-        return decisions
+        return self._decide([(member, index) for index in range(len(label_set.pairs))], label_set.asked_by([member], self._actions))
+
+    def decide_members(self, members: Sequence[Member], label: Label, collection: Collection) -> list[Decision]:
+        """Return the decision on one label for each member, in order."""
+        entities = LabelSet.of([(label, collection)]).asked_by(members, self._actions)
+        return self._decide([(member, 0) for member in members], entities)
+
+    def decide_readers(self, members: Sequence[Member], collection: Collection) -> list[Decision]:
+        """Return for each member, in order, whether it may read `collection`."""
+        entities = collection_entities(collection, members, self._actions)
+        requests = [collection_request(Principal("", Role.READER, member), READ_COLLECTION, collection) for member in members]
+        return self._ask(self._collection_policies, requests, entities)
 
     def explain_label(self, member: Member, label: Label, collection: Collection) -> Decision:
         """Return `decide_label`'s decision; where no policy permits, with the permits that came nearest and what they missed."""
         decision = self.decide_label(member, label, collection)
         if decision.allowed or decision.rules or decision.errors:
             return decision
-        entities = LabelSet.of([(label, collection)]).asked_by(member, self._actions)
+        entities = LabelSet.of([(label, collection)]).asked_by([member], self._actions)
         return replace(decision, nearest=self._probe.nearest(label_request(member, READ, 0), entities))
 
     def decide_collection(self, principal: Principal, collection: Collection) -> CollectionDecision:
         """Return what `principal` may do with `collection`."""
-        entities = collection_entities(collection, principal.member, self._actions)
+        entities = collection_entities(collection, [principal.member] if principal.member is not None else [], self._actions)
         requests = [collection_request(principal, action, collection) for action in COLLECTION_ACTIONS]
         see, read, write, delete = self._ask(self._collection_policies, requests, entities)
         return CollectionDecision(see, read, write, delete)
+
+    def _decide(self, asked: Sequence[tuple[Member, int]], entities: cedarpy.Entities) -> list[Decision]:
+        """Return a decision for each member and label, given by its number: at once, or after the soonest delay that is allowed."""
+        decisions = self._ask(self._label_policies, [label_request(member, READ, label) for member, label in asked], entities)
+        for action in self._delayed:
+            denied = [index for index, decision in enumerate(decisions) if not decision.allowed and not decision.errors]
+            requests = [label_request(asked[index][0], action, asked[index][1]) for index in denied]
+            for index, answer in zip(denied, self._ask(self._label_policies, requests, entities), strict=True):
+                if answer.allowed:
+                    decisions[index] = replace(answer, delay_s=DELAYS_S[action], waits=decisions[index].rules)
+                elif answer.errors:
+                    decisions[index] = answer
+        return decisions
 
     def _ask(self, policies: cedarpy.PolicySet, requests: list[Request], entities: cedarpy.Entities) -> list[Decision]:
         return [self._decision(result) for result in cedarpy.is_authorized_batch(requests, policies, entities, self._schema)]

@@ -20,7 +20,8 @@ READ = "read"
 DELAYS_S: Mapping[str, int] = MappingProxyType(
     {READ: 0, "readAfter6h": 6 * HOUR_S, "readAfter24h": 24 * HOUR_S, "readAfter72h": 72 * HOUR_S}
 )  # the actions on a label and how much later each lets it be seen, soonest first
-COLLECTION_ACTIONS = ("seeCollection", "readCollection", "writeCollection", "deleteFromCollection")
+READ_COLLECTION = "readCollection"
+COLLECTION_ACTIONS = ("seeCollection", READ_COLLECTION, "writeCollection", "deleteFromCollection")
 
 Uid = dict[str, str]
 Request = dict[str, Any]
@@ -51,17 +52,14 @@ class LabelSet:
         entities += [label_entity(str(index), label, collection) for index, (label, collection) in enumerate(pairs)]
         return cls(tuple(pairs), cedarpy.Entities.from_json_str(json.dumps(entities)))
 
-    def asked_by(self, member: Member, actions: Sequence[Entity]) -> cedarpy.Entities:
-        """Return the labels and collections together with the member who asks and the schema's `actions`."""
-        return self.entities.with_added_json_str(json.dumps([member_entity(member), *actions]))
+    def asked_by(self, members: Sequence[Member], actions: Sequence[Entity]) -> cedarpy.Entities:
+        """Return the labels and collections together with the members who ask and the schema's `actions`."""
+        return self.entities.with_added_json_str(json.dumps([*map(member_entity, members), *actions]))
 
 
-def collection_entities(collection: Collection, member: Member | None, actions: Sequence[Entity]) -> cedarpy.Entities:
+def collection_entities(collection: Collection, members: Sequence[Member], actions: Sequence[Entity]) -> cedarpy.Entities:
     """Return what a question about a collection may look at."""
-    entities = [collection_entity(collection), *actions]
-    if member is not None:
-        entities.append(member_entity(member))
-    return cedarpy.Entities.from_json_str(json.dumps(entities))
+    return cedarpy.Entities.from_json_str(json.dumps([collection_entity(collection), *map(member_entity, members), *actions]))
 
 
 def action_entities(schema: cedarpy.Schema) -> list[Entity]:

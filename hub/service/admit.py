@@ -41,6 +41,7 @@ from hub.store.pushes import Push, add_push, find_push, list_outcomes
 _MARKING = b"marking-definition--"
 _MARKING_ID = re.compile(rb"marking-definition--[0-9a-f-]{36}")
 _TURN_S = 0.002  # after so long on its objects a push lets others have the event loop
+_DRAFTS_MAX = 100  # objects of an envelope that is only previewed
 _AHEAD_US = 5 * 60 * 1_000_000  # a producer's clock may be so much ahead without a word about it
 _UNHURRIED_OBJECTS = 200  # in a stretch of a push in the background: nobody waits for it, but others wait for the event loop
 
@@ -74,6 +75,21 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
         is_last = start + size >= len(checked)
         outcomes = await append_in_turn(hub, Stretch(kept, checked[start : start + size], members, outcomes, is_last))
     return _status(replace(kept, done=kept.total, completed_us=now_us), outcomes)
+
+
+async def check_draft(
+    hub: Hub, directory: Directory, principal: Principal, root: str, name: str, body: bytes
+) -> tuple[HeldCollection, list[Checked]]:
+    """Return what admission would make of an envelope, as far as that can be told without the feed: nothing is appended or kept.
+
+    Raises: as `push` does.
+    """
+    held, decision = await get_collection(hub, directory, principal, root, name)
+    if principal.member is None or not decision.can_write:
+        raise Withheld("you may not write to this collection")
+    raws = read_envelope(body, limits=replace(limits_of(hub), objects_max=_DRAFTS_MAX))
+    door = await _door(hub, directory, principal.member, held, raws, await _meanings_brought(raws, limits_of(hub)))
+    return held, await _check(replace(door, acknowledged=False), raws)
 
 
 async def get_status(hub: Hub, directory: Directory, principal: Principal, root: str, status_id: str) -> Status:

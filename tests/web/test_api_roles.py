@@ -83,6 +83,7 @@ TABLE = {
     ("POST", "/items/{item}/ruling"): (403, 404, 201, 201, 201),
     ("GET", "/report-backs"): ALL,
     ("GET", "/report-backs/{request}"): ALL,
+    ("POST", "/preview"): (403, 200, 200, 200, 404),  # the last sees no collection
     ("GET", "/audit"): ADMINS,
     ("GET", "/explain"): ALL,
     ("GET", "/me"): ALL,
@@ -140,6 +141,7 @@ def bodies(community: Community) -> dict[tuple[str, str], object]:
         ("POST", "/contests"): {"event": int(community.item), "reason": "It was new."},
         ("POST", "/contests/{contest}/answer"): {"upheld": False, "reason": "It was not."},
         ("POST", "/items/{item}/ruling"): {"verdict": "true", "reason": "We looked at it."},
+        ("POST", "/preview"): {"collection": "shared", "objects": [{"type": "indicator"}]},
         ("POST", "/policies"): {"files": {name: body.decode() for name, body in files.items()}},
     }
 
