@@ -25,6 +25,7 @@ from hub.web.keys import CONFIG, HUB
 from hub.web.limits import OBJECTS, REQUESTS, Allowance
 from hub.web.metrics import METRICS, Metrics
 from hub.web.middleware import authenticate_request, finish_headers, identify_request
+from hub.work.anonymity import publish
 from hub.work.assess import assess_ledger
 from hub.work.clock import tick
 from hub.work.connectors import poll
@@ -61,6 +62,7 @@ def _loops(app: web.Application, hub: Hub) -> list[Loop]:
         Loop("pushes", partial(finish_pushes, hub)),
         Loop("old-pushes", partial(forget_old_pushes, hub)),
         Loop("clock", partial(tick, hub, holder=holder)),
+        Loop("anonymity", partial(publish, hub)),
         Loop("ledger", partial(assess_ledger, hub, holder=holder)),
         *(Loop(f"connector {source.name}", partial(poll, hub, source)) for source in configured_sources(hub.config)),
         Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing)),

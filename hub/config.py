@@ -66,6 +66,7 @@ class Config:
     requests_per_min: int = _setting(1_200, "requests a minute and credential, with bursts of a quarter of it; 0: no limit", least=0)
     objects_per_min: int = _setting(0, "objects pushed a minute and credential; 0: no limit", least=0)
     release_requests_max: int = _setting(20, "unanswered requests for wider release that a member may have at a time", least=0)
+    anonymity_writers_min: int = _setting(5, "members among whom somebody can hide: fewer, and nothing is taken anonymously", least=2)
     policy_approvals: int = _setting(1, "people whom a change of policies takes: 1, or 2 with a second person's approval", least=1)
     login_failures_max: int = _setting(10, "failed log-ins for an account or address within 15 minutes before it has to wait", least=1)
 

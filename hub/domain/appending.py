@@ -2,7 +2,8 @@
 
 Pure: `hub.store.append` reads the state that it needs and writes what it says. Rules:
 
-* The first accepted version's producer owns an id; its `created` and `created_by_ref` never change (STIX 2.1 §3.6).
+* The first accepted version's producer owns an id; its `created` and `created_by_ref` never change (STIX 2.1 §3.6), nor does to whom
+  the producer is known: a version by name would tell who gave the others.
 * Deterministic objects and marking definitions belong to nobody: each producer's copy is a lineage of its own.
 * An equal version with equal content changes nothing; with other content it is refused, naming both digests.
 * A version older than one under another label is narrowed: its entry comes anew under both labels, so that a grant of either
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 
 from hub.domain.feed import first_date
 from hub.domain.ids import LabelId, MemberId
-from hub.domain.label import Label
+from hub.domain.label import Attribution, Label
 from hub.domain.labelling import loosens
 from hub.domain.stix import StixObject
 from hub.domain.timestamp import format_timestamp
@@ -75,6 +76,7 @@ class LineageState:
     owner: MemberId
     created: str | None
     created_by_ref: str | None
+    attribution: Attribution = Attribution.EVERYONE  # to whom its owner is known; never changes
     row: int | None = None  # None: new
     versions: dict[int, VersionState] = field(default_factory=dict)
     entries: list[EntryState] = field(default_factory=list)  # by version
@@ -153,7 +155,8 @@ class Batch:
 
     def _begin(self, incoming: Incoming) -> LineageState:
         obj = incoming.object
-        lineage = LineageState(obj.id, incoming.lineage, obj.type, incoming.producer, obj.created, obj.created_by_ref)
+        known_to = incoming.label.attribution
+        lineage = LineageState(obj.id, incoming.lineage, obj.type, incoming.producer, obj.created, obj.created_by_ref, known_to)
         self.lineages[obj.id, incoming.lineage] = lineage
         self.new_lineages.append(lineage)
         if incoming.lineage:
@@ -261,6 +264,11 @@ class Batch:
 
     def _refusal(self, incoming: Incoming, lineage: LineageState | None) -> str | None:
         obj, producer = incoming.object, incoming.producer
+        if lineage is not None and lineage.owner == producer and lineage.attribution is not incoming.label.attribution:
+            return (
+                f"attribution: you gave this object as known to {lineage.attribution}, and not to {incoming.label.attribution}; "
+                "that never changes: say the same again, or send it under a new id"
+            )
         if incoming.lineage:
             return None
         if lineage is not None and lineage.owner != producer:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hub.domain.agreement import Agreement
 from hub.domain.ids import AgreementId, CollectionId, GroupId, MemberId, TokenId
+from hub.domain.label import Attribution
 from hub.domain.member import Member, Role, SharingGroup
 from hub.domain.taxii import ApiRoot, Collection
 
@@ -95,6 +96,18 @@ class Directory:
     roots: Mapping[str, ApiRoot]
     collections: Mapping[CollectionId, HeldCollection]
     agreements: Mapping[AgreementId, Agreement]  # those that have ended, or not yet started, included
+    identity: MemberId  # the hub's own; it is no member
+    attributions: Mapping[tuple[MemberId, CollectionId], Attribution]  # to whom members want to be known, where it is not everyone
+    names: Mapping[MemberId, frozenset[str]]  # names and domains of members, beside those that they are registered with
+
+    @property
+    def owners(self) -> frozenset[MemberId]:
+        """The ids of all who own the identity of that id: the members, and the hub."""
+        return frozenset((*self.members, self.identity))
+
+    def attribution_of(self, member: MemberId, collection: CollectionId) -> Attribution:
+        """Return to whom a member wants to be known for what it gives to a collection, where an object says nothing."""
+        return self.attributions.get((member, collection), Attribution.EVERYONE)
 
     def holds_at(self, now_us: int) -> bool:
         """Whether no agreement starts or ends between the moment of the directory and `now_us`."""

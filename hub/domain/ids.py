@@ -10,6 +10,7 @@ MemberId = NewType("MemberId", str)  # "identity--<uuid>"
 GroupId = NewType("GroupId", str)  # the sharing group's marking definition: "marking-definition--<uuid>"
 AgreementId = NewType("AgreementId", str)  # a UUID version 4
 ReleaseId = NewType("ReleaseId", str)  # a UUID version 4
+LiftId = NewType("LiftId", str)  # a UUID version 4
 CollectionId = NewType("CollectionId", str)  # a UUID version 4 (TAXII 2.1 §2, identifier)
 StatusId = NewType("StatusId", str)  # a UUID version 4
 LabelId = NewType("LabelId", int)  # the row of a label

@@ -32,6 +32,7 @@ class LedgerKind(StrEnum):
     PRACTISED = "practised"  # it did something for joint practice; detail: kind, reason, by
     CONTESTED = "contested"  # it contests an event; detail: reason
     ANSWERED = "answered"  # a reviewer answered; detail: upheld, reason, by
+    LIFTED = "lifted"  # two officers of the hub learnt that it produced a rendition; detail: object, reason, by
     MOVED = "moved"  # it came to another standing; detail: before, standing, why
 
 

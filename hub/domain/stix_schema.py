@@ -16,7 +16,7 @@ import jsonschema_rs
 import orjson
 
 from hub.domain.json import excerpt
-from hub.domain.stix_vocabulary import STANDARD_TYPES
+from hub.domain.stix_vocabulary import SCO_TYPES, STANDARD_TYPES
 from hub.errors import ConfigError, Invalid
 
 _Kind = jsonschema_rs.ValidationErrorKind
@@ -178,6 +178,14 @@ def schema_name(properties: Mapping[str, Any]) -> str:
 
 
 @cache
+def properties_of(kind: str) -> frozenset[str]:
+    """Return the properties that the standard gives a type, those of all objects included."""
+    schema = _schemas()[kind]
+    base = "cyber-observable-core" if kind in SCO_TYPES else "core"
+    return frozenset(chain(_properties_in(_schemas()[base]), _properties_in(schema)))
+
+
+@cache
 def _schemas() -> dict[str, Any]:
     package = importlib.util.find_spec("stix2validator")
     folder = Path(package.origin).parent / "schemas-2.1" / "schemas" if package and package.origin else None
@@ -190,6 +198,12 @@ def _schemas() -> dict[str, Any]:
 @cache
 def _registry() -> jsonschema_rs.Registry:
     return jsonschema_rs.Registry([(schema["$id"], schema) for schema in _schemas().values()])
+
+
+def _properties_in(schema: Mapping[str, Any]) -> Iterator[str]:
+    yield from schema.get("properties", ())
+    for part in chain.from_iterable(schema.get(way, ()) for way in ("allOf", "anyOf", "oneOf")):
+        yield from _properties_in(part)
 
 
 def _correct(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ The steps, in their order (a refusal is that object's failure in the status reso
 1. JSON within the limits, and 2. STIX 2.1 (`hub.domain.stix`);
 3. ownership and 4. time, version by version (`hub.domain.appending`);
 5. signatures: this version of the hub verifies none, so a collection that requires them takes nothing;
-6. markings, resolved to a label (`hub.domain.marking`), which the collection's sharing agreement has to permit (`hub.domain.agreement`);
+6. markings, resolved to a label (`hub.domain.marking`), which the collection's sharing agreement has to permit (`hub.domain.agreement`),
+   and where not everyone may know the producer, what others get instead (`hub.service.veil`);
 7. privacy: no collection can ask for holds yet; they belong between 6 and 8;
 8. appended, in one transaction for a stretch of the push, together with what became of its objects.
 """
@@ -17,10 +18,11 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from hub.domain.agreement import Agreement
+from hub.domain.anonymity import Draft
 from hub.domain.appending import Incoming
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.ids import GroupId, MemberId, StatusId, new_uuid
-from hub.domain.label import Label, Tlp
+from hub.domain.label import Attribution, Label, Tlp
 from hub.domain.labelling import label_of
 from hub.domain.lookalike import find_look_alike
 from hub.domain.marking import SHARING_EXTENSION, TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve, strictest_colour
@@ -35,6 +37,7 @@ from hub.service.append import again, append_in_turn, append_stretch
 from hub.service.context import Hub
 from hub.service.line import Checked, Stretch
 from hub.service.retrieve import get_collection, get_root
+from hub.service.veil import Veil, named_to, veil_of
 from hub.store.markings import find_markings
 from hub.store.pushes import Push, add_push, find_push, list_outcomes
 
@@ -69,7 +72,7 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
     checked = await _check(replace(door, acknowledged=False), raws)
     outcomes: list[Outcome] = []
-    members = frozenset(directory.members)
+    members = directory.owners
     size = hub.config.push_chunk_objects
     for start in range(0, len(checked), size):
         is_last = start + size >= len(checked)
@@ -122,7 +125,7 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
         else:
             reason = "you may not write to this collection any more"
             checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
-        push = await again(hub, append_stretch, Stretch(push, checked, frozenset(directory.members)), hub.now_us())
+        push = await again(hub, append_stretch, Stretch(push, checked, directory.owners), hub.now_us())
 
 
 def limits_of(hub: Hub) -> Limits:
@@ -148,7 +151,15 @@ class _Door:
     resolutions: dict[tuple[str, ...], Resolution]  # by marking_refs, of objects that say nothing more themselves
     agreement: Agreement | None  # under which the collection's content flows
     barred: str | None  # why the producer may bring nothing at all under it
+    veil: Veil | None  # None: nothing in the push can be anonymous
     acknowledged: bool = True  # whether the push was answered already, so that nothing can fail it whole any more
+
+    def states_colour(self, obj: StixObject) -> bool:
+        """Whether an object names a colour of its own, or only has its collection's."""
+        ends = (
+            resolve(obj, known=self.known, groups=self.groups.keys(), default=end, at_least=self.at_least) for end in (Tlp.CLEAR, Tlp.RED)
+        )
+        return len({resolution.tlp for resolution in ends}) == 1
 
     def resolve(self, obj: StixObject) -> Resolution:
         """Return what an object's markings say. Most objects of a push are marked alike."""
@@ -188,10 +199,11 @@ async def _door(
     now_us = hub.now_us()
     bundle = await hub.policies(directory)
     agreement = directory.agreement_of(held.collection)
+    veil = await veil_of(hub, directory, producer, held.collection, raws, known, limits_of(hub))
     return _Door(
         bundle, producer, held.collection, directory.members, directory.groups, known, at_least, limits_of(hub),
         now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {},
-        agreement, agreement.refusal(producer, directory.at_us) if agreement is not None else None,
+        agreement, agreement.refusal(producer, directory.at_us) if agreement is not None else None, veil,
     )  # fmt: skip
 
 
@@ -233,12 +245,23 @@ def _check_one(door: _Door, raw: bytes) -> Checked:
         resolution = door.resolve(obj)
         _refuse_unfit(door, obj, resolution)
         meaning = meaning_of(obj) if obj.type == "marking-definition" else None
+        label, draft = _label_one(door, obj, resolution)
     except Invalid as e:
         if isinstance(e, NotUnderstood) and not door.acknowledged:
             raise
         return Checked(None, _refused(raw, e.detail, door.now_us))
-    label = door.label(label_of(resolution, door.producer, door.collection))
-    return Checked(Incoming(obj, label, door.producer.id), Outcome(obj.id, obj.version or "", warning=_warning(door, obj)), meaning)
+    warning = _warning(door, obj, draft)
+    return Checked(Incoming(obj, label, door.producer.id), Outcome(obj.id, obj.version or "", warning=warning), meaning, draft)
+
+
+def _label_one(door: _Door, obj: StixObject, resolution: Resolution) -> tuple[Label, Draft | None]:
+    """Return the label of an object, and what those get of it who may not know its producer."""
+    label, veil = label_of(resolution, door.producer, door.collection), door.veil
+    known_to = veil.attribution_of(obj, resolution) if veil is not None else Attribution.EVERYONE
+    if veil is None or known_to is Attribution.EVERYONE:
+        return door.label(label), None
+    label = named_to(label, known_to, door.producer.id)
+    return label, veil.draft(obj, resolution, label, states_colour=door.states_colour(obj))
 
 
 def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
@@ -256,10 +279,14 @@ def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
         raise Invalid("name: it looks like that of another member; refer to that member's own identity, or ask the hub's administrators")
 
 
-def _warning(door: _Door, obj: StixObject) -> str | None:
-    if obj.version_us is None or obj.version_us <= door.now_us + _AHEAD_US:
-        return None
-    return f"modified: {obj.version} lies in the future: it stands as the latest version until then; is the clock right that wrote it?"
+def _warning(door: _Door, obj: StixObject, draft: Draft | None) -> str | None:
+    warnings: list[str] = []
+    if obj.version_us is not None and obj.version_us > door.now_us + _AHEAD_US:
+        ahead = f"modified: {obj.version} lies in the future"
+        warnings.append(f"{ahead}: it stands as the latest version until then; is the clock right that wrote it?")
+    if draft is not None and draft.left_out:
+        warnings.append(f"attribution: what others get of it is without {', '.join(draft.left_out)}")
+    return "; ".join(warnings) or None
 
 
 def _refused(raw: bytes, reason: str, now_us: int) -> Outcome:

@@ -13,12 +13,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hub.domain.appending import Batch, Lowering
 from hub.domain.ids import MemberId
+from hub.domain.label import Attribution
 from hub.domain.labelling import describe_change
 from hub.domain.taxii import Outcome
 from hub.domain.timestamp import format_timestamp
 from hub.errors import Unavailable
 from hub.service.context import Hub
 from hub.service.line import Checked, Line, Stretch
+from hub.service.placing import Placing, load_placing
 from hub.store.append import load_batch, write_batch
 from hub.store.audit import add_audit
 from hub.store.database import Change, Connection, Duplicate
@@ -110,6 +112,7 @@ class _Decided:
     batch: Batch | None = None  # None: nothing comes
     markings: list[Marking] = field(default_factory=list)  # that got their meaning
     lowered: list[tuple[Push, Lowering]] = field(default_factory=list)
+    placing: Placing | None = None  # of renditions; None: none come
 
 
 async def _decide(conn: Connection, stretches: Sequence[Stretch], now_us: int) -> _Decided:
@@ -122,6 +125,9 @@ async def _decide(conn: Connection, stretches: Sequence[Stretch], now_us: int) -
     held = await find_markings(conn, [incoming.object.id for incoming, meaning in coming if meaning is not None])
     meanings = {(id, member): meaning for id, said in held.items() for member, meaning in said.items()}
     decided = _Decided([], batch)
+    drafts = [c.rendition for stretch in stretches for c in stretch.checked if c.rendition is not None]
+    if drafts:
+        decided.placing = await load_placing(conn, batch.collection_row, drafts, now_us)
     for stretch in stretches:
         decided.outcomes.append([_add(decided, batch, meanings, c, now_us) for c in stretch.checked])
         decided.lowered += [(stretch.push, lowering) for lowering in batch.lowered[len(decided.lowered) :]]
@@ -137,7 +143,12 @@ def _add(decided: _Decided, batch: Batch, meanings: dict[tuple[str, MemberId], s
         if meanings.get(key, meaning) != meaning:
             refusal = "conflict: you gave this marking definition another meaning before; use a new id"
             return Outcome(obj.id, obj.version or format_timestamp(now_us), refusal)
+    draft, placing, before = checked.rendition, decided.placing, len(batch.appended)
+    if draft is not None and placing is not None and (unfit := placing.refusal(draft)) is not None:
+        return Outcome(outcome.id, outcome.version or format_timestamp(now_us), unfit)
     version, refused = batch.add(incoming)
+    if draft is not None and placing is not None and len(batch.appended) > before:
+        placing.place(draft)
     if checked.meaning is not None and refused is None and key not in meanings:
         meanings[key] = meaning
         decided.markings.append(Marking(*key, meaning, obj.digest))
@@ -150,9 +161,20 @@ async def _write(conn: Connection, decided: _Decided, now_us: int, beside: Seque
     if decided.batch is None:
         await conn.change(beside)
         return
-    await write_batch(conn, decided.batch, [new_markings(decided.markings), *beside])
+    renditions = decided.placing.changes() if decided.placing is not None else ()
+    await write_batch(conn, decided.batch, [new_markings(decided.markings), *renditions, *beside])
     for push, lowering in decided.lowered:
-        await _record_lowering(conn, push, lowering, now_us)
+        if lowering.after.attribution is Attribution.EVERYONE:
+            await _record_lowering(conn, push, lowering, now_us)
+        elif decided.placing is not None and lowering.stix_id in decided.placing.pseudonyms:
+            await _record_of_rendition(conn, decided.placing.pseudonyms[lowering.stix_id], lowering, now_us)
+
+
+async def _record_of_rendition(conn: Connection, rendition: str, lowering: Lowering, now_us: int) -> None:
+    """Leave the trace where it does not tell who the producer is, nor when it wrote the version."""
+    change = describe_change(replace(lowering.before, recipients=frozenset()), replace(lowering.after, recipients=frozenset()))
+    detail = {"collection": lowering.after.collection, "marking": change}
+    await add_audit(conn, at_us=now_us, actor="hub", action="marking.lowered", target=rendition, detail=detail)
 
 
 async def _record_lowering(conn: Connection, push: Push, lowering: Lowering, now_us: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from hub.domain.anonymity import Draft
 from hub.domain.appending import Incoming
 from hub.domain.ids import MemberId
 from hub.domain.marking import MarkingMeaning
@@ -18,6 +19,7 @@ class Checked:
     incoming: Incoming | None  # None: refused, or nothing to append
     outcome: Outcome  # as far as it is known; the version of an object without one is known when it is appended
     meaning: MarkingMeaning | None = None  # of a marking definition
+    rendition: Draft | None = None  # what those get of it who may not know its producer
 
 
 @dataclass(slots=True, eq=False)

@@ -7,6 +7,7 @@ from hub.domain.member import Principal
 from hub.domain.taxii import Query
 from hub.errors import NotFound, Withheld
 from hub.service.context import Hub
+from hub.service.renditions import withdraw_renditions
 from hub.service.retrieve import get_collection
 from hub.service.view import see
 from hub.store.append import delete_versions, load_object
@@ -33,6 +34,7 @@ async def delete_object(hub: Hub, directory: Directory, principal: Principal, ro
         own = next((o for o in batch.lineages.values() if o.owner == member.id and o.entries), None)
         if own is not None and (gone := _asked_for(own, query)):
             await delete_versions(conn, batch, own, gone, deleted_by=principal.credential)
+            await withdraw_renditions(conn, hub, directory, held, own, gone)
             if not own.entries:
                 last = gone[-1].version.row
                 await add_event(conn, LedgerKind.DELETED, member.id, at_us=now_us, version_row=last, collection_row=held.row)

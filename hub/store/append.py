@@ -11,6 +11,7 @@ from sqlalchemy import and_, bindparam, delete, or_, select
 
 from hub.domain.appending import Batch, EntryState, Incoming, LabelState, LineageState, VersionState
 from hub.domain.ids import LabelId, MemberId
+from hub.domain.label import Attribution
 from hub.domain.timestamp import format_timestamp
 from hub.store.database import Change, Connection, Row, Statement, among, prepare
 from hub.store.ledger import accepted
@@ -37,7 +38,10 @@ _LABEL_OF = prepare(
     .where(LABEL.c.collection_row == bindparam("collection"), LABEL.c.digest == bindparam("digest_sought"))
 )  # fmt: skip
 _OBJECTS = prepare(
-    select(OBJECT.c.row, OBJECT.c.stix_id, OBJECT.c.lineage, OBJECT.c.type, OBJECT.c.owner_id, OBJECT.c.created, OBJECT.c.created_by_ref)
+    select(
+        OBJECT.c.row, OBJECT.c.stix_id, OBJECT.c.lineage, OBJECT.c.type, OBJECT.c.owner_id, OBJECT.c.created, OBJECT.c.created_by_ref,
+        OBJECT.c.attribution,
+    )
     .where(among(OBJECT.c.stix_id, "ids"))
 )  # fmt: skip
 _VERSIONS = prepare(
@@ -66,7 +70,7 @@ _LABELS_SOUGHT_MAX = 4  # more than this are found by reading all
 _CLOCK_COLUMNS = ("collection_row", "clock_us", "labels")
 _LABEL_COLUMNS = ("id", "collection_row", "number", "digest", "canonical", "parts", "entries", "last_us", "bytes_max")
 _LABEL_COUNTERS = ("id", "entries", "last_us", "bytes_max")
-_OBJECT_COLUMNS = ("row", "stix_id", "lineage", "type", "owner_id", "created", "created_by_ref")
+_OBJECT_COLUMNS = ("row", "stix_id", "lineage", "type", "owner_id", "created", "created_by_ref", "attribution")
 _VERSION_COLUMNS = ("row", "object_row", "version_us", "version", "spec_version", "digest", "producer_id", "accepted_us", "body")
 _ENTRY_INSERT = (
     "collection_row", "date_us", "label_id", "ordinal", "object_row", "version_row", "version_us", "type", "bytes", "superseded_us",
@@ -204,8 +208,9 @@ async def _load_objects(
 
 
 def _lineage(row: Row) -> LineageState:
-    number, stix_id, lineage, type, owner, created, created_by_ref = row
-    return LineageState(stix_id, lineage, type, MemberId(owner), created, created_by_ref, number)
+    number, stix_id, lineage, type, owner, created, created_by_ref, attribution = row
+    known_to = Attribution.EVERYONE if attribution is None else Attribution(attribution)
+    return LineageState(stix_id, lineage, type, MemberId(owner), created, created_by_ref, known_to, number)
 
 
 async def _load_versions(conn: Connection, batch: Batch, stored: dict[int, LineageState], incoming: Sequence[Incoming]) -> None:
@@ -251,7 +256,7 @@ async def _number_rows(conn: Connection, batch: Batch) -> None:
 def _object_changes(batch: Batch) -> list[Change]:
     objects = sorted(batch.new_lineages, key=_by_id)
     return [
-        Change(OBJECT, _OBJECT_COLUMNS, [(o.row, o.stix_id, o.lineage, o.type, o.owner, o.created, o.created_by_ref) for o in objects]),
+        Change(OBJECT, _OBJECT_COLUMNS, [_object_row(o) for o in objects]),
         Change(VERSION, _VERSION_COLUMNS, [_version_row(batch, o, version) for o, version in batch.new_versions]),
     ]
 
@@ -259,6 +264,13 @@ def _object_changes(batch: Batch) -> list[Change]:
 def _by_id(lineage: LineageState) -> tuple[str, str]:
     # Everybody inserts in the same order, so two transactions wait for one another one way only.
     return lineage.stix_id, lineage.lineage
+
+
+def _object_row(lineage: LineageState) -> tuple[object, ...]:
+    known_to = None if lineage.attribution is Attribution.EVERYONE else lineage.attribution.value
+    return (
+        lineage.row, lineage.stix_id, lineage.lineage, lineage.type, lineage.owner, lineage.created, lineage.created_by_ref, known_to,
+    )  # fmt: skip
 
 
 def _version_row(batch: Batch, lineage: LineageState, version: VersionState) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from hub.domain.member import Member, MemberKind, Role, SharingGroup, Size, Stan
 from hub.domain.taxii import ApiRoot, Collection, Grantee, GranteeKind, Right
 from hub.errors import ConfigError
 from hub.store.agreements import load_agreements
+from hub.store.anonymity import load_attributions, load_names
 from hub.store.database import Connection, Row, prepare
 from hub.store.tables import table
 
@@ -134,6 +135,9 @@ async def load_directory(conn: Connection, at_us: int) -> Directory:
         roots={slug: ApiRoot(slug, title, description, bool(default)) for slug, title, description, default in await conn.fetch(_ROOTS)},
         collections=await _collections(conn),
         agreements=agreements,
+        identity=MemberId(await read_state(conn, "identity")),
+        attributions=await load_attributions(conn),
+        names=await load_names(conn),
     )
 
 

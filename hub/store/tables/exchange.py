@@ -180,6 +180,7 @@ class ObjectRow(SQLModel, table=True):
     owner_id: str = Field(sa_column=Column(Text, nullable=False))
     created: str | None = Field(sa_column=Column(Text, nullable=True))  # never changes (STIX 2.1 §3.6)
     created_by_ref: str | None = Field(sa_column=Column(Text, nullable=True))  # never changes
+    attribution: str | None = Field(sa_column=Column(Text, nullable=True))  # to whom the owner is known; None: everyone
 
 
 class VersionRow(SQLModel, table=True):
