@@ -92,6 +92,7 @@ def add_collection(
     topic: Annotated[str, typer.Option(help="For content that does not say.")] = "threat",
     signature_required: Annotated[bool, typer.Option("--signature-required", help="Refuse objects without a signature.")] = False,
     media_type: MediaTypes = None,
+    reciprocal: Annotated[bool, typer.Option("--reciprocal", help="Content that does not say takes part in reciprocal release.")] = False,
     as_json: Json = False,
 ) -> None:
     """Add a collection."""
@@ -100,6 +101,7 @@ def add_collection(
         added = await collections.add_collection(
             hub, COMMAND_LINE, title=title, root=root, alias=alias, description=description, readers=reader or (), writers=writer or (),
             default_tlp=default_tlp, topic=topic, signature_required=signature_required, media_types=media_type or (MEDIA_TYPE_STIX,),
+            reciprocal=reciprocal,
         )  # fmt: skip
         return await _shown(hub, added)
 
@@ -127,6 +129,7 @@ def change_collection(
     topic: Annotated[str | None, typer.Option(help="For content that does not say.")] = None,
     signature_required: Annotated[bool | None, typer.Option(help="Whether objects without a signature are refused.")] = None,
     media_type: MediaTypes = None,
+    reciprocal: Annotated[bool | None, typer.Option(help="Whether content that does not say takes part in reciprocal release.")] = None,
     agreement: Annotated[str | None, typer.Option(help='The sharing agreement under which its content flows; "" for none.')] = None,
     as_json: Json = False,
 ) -> None:
@@ -144,6 +147,8 @@ def change_collection(
         changes["signature_required"] = signature_required
     if media_type is not None:
         changes["media_types"] = media_type
+    if reciprocal is not None:
+        changes["reciprocal"] = reciprocal
     if agreement is not None:
         changes["agreement"] = agreement or None
 

@@ -197,7 +197,7 @@ def _suggestions(facts: Mapping[str, Any], sample: Path) -> list[str]:
         f"curl -u {energy} {facts['discovery_url']}",
         f"curl -g -u {observer} '{advisories}objects/?match[type]=report&limit=3'",
         f"{program} pull {indicators} --user {energy} -o energy.ndjson",
-        f"{program} pull {indicators} --user {observer} -o observer.ndjson   # sees less",
+        f"{program} pull {indicators} --user {observer} -o observer.ndjson   # sees less; what peers release reciprocally comes in 72 h",
         f"{program} push {shlex.quote(str(sample))} --url {sandbox} --user {energy}",
         f"{program} pull {sandbox} --user {water}",
     ]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.session import Json, show, show_one, with_hub
-from hub.domain.member import Member, MemberKind, Role, SharingGroup, Standing
+from hub.domain.member import Member, MemberKind, Role, SharingGroup, Size, Standing
 from hub.service import groups, members, people
 from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
@@ -37,13 +37,17 @@ def add_member(
     kind: Annotated[MemberKind, typer.Option(help="What sort of organisation it is.")],
     sector: Sectors = None,
     standing: Annotated[Standing | None, typer.Option(help="Its tier, for as long as grace lasts; left out: a newcomer's.")] = None,
+    size: Annotated[Size, typer.Option(help="What it can contribute is measured against others of its size.")] = Size.MEDIUM,
+    owner: Annotated[str | None, typer.Option(help="Who owns it in the end, as registered.", show_default="nobody but itself")] = None,
     id: Annotated[str | None, typer.Option(help="Its STIX identity, where it has one already.")] = None,
     as_json: Json = False,
 ) -> None:
     """Add a member."""
 
     async def work(hub: Hub) -> models.Member:
-        added = await members.add_member(hub, COMMAND_LINE, slug=slug, name=name, kind=kind, sectors=sector or (), standing=standing, id=id)
+        added = await members.add_member(
+            hub, COMMAND_LINE, slug=slug, name=name, kind=kind, sectors=sector or (), standing=standing, size=size, owner=owner, id=id
+        )
         return await _shown(hub, added)
 
     show_one(with_hub(ctx, work), as_json=as_json)
@@ -77,6 +81,8 @@ def change_member(
     kind: Annotated[MemberKind | None, typer.Option(help="What sort of organisation it is.")] = None,
     sector: Sectors = None,
     standing: Annotated[Standing | None, typer.Option(help="Its tier.")] = None,
+    size: Annotated[Size | None, typer.Option(help="What it can contribute is measured against others of its size.")] = None,
+    owner: Annotated[str | None, typer.Option(help='Who owns it in the end, as registered; "" for nobody but itself.')] = None,
     as_json: Json = False,
 ) -> None:
     """Change a member; what is not given stays. Sectors given replace all it had."""
@@ -89,6 +95,10 @@ def change_member(
         changes["sectors"] = sector
     if standing is not None:
         changes["standing"] = standing
+    if size is not None:
+        changes["size"] = size
+    if owner is not None:
+        changes["owner"] = owner or None
 
     async def work(hub: Hub) -> models.Member:
         return await _shown(hub, await members.change_member(hub, COMMAND_LINE, member, **changes))

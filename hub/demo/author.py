@@ -42,6 +42,7 @@ class Sharing:
     recipients: tuple[str, ...] = ()  # slugs of members
     in_circle: bool = False  # within the sharing group of the demo only
     severity: Severity | None = None
+    reciprocal: bool = False  # those who give less get it later
 
     def properties(self, circle: GroupId) -> dict[str, Any]:
         """Return the properties that say so on a STIX object."""
@@ -53,6 +54,8 @@ class Sharing:
             said["sectors"] = list(self.sectors)
         if self.severity:
             said["severity"] = self.severity.value
+        if self.reciprocal:
+            said["release"] = "reciprocal"
         extensions = {SHARING_EXTENSION: {"extension_type": "property-extension", **said}} if said else {}
         return {"object_marking_refs": markings, **({"extensions": extensions} if extensions else {})}
 

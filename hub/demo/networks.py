@@ -5,7 +5,7 @@ import stix2.v21 as stix
 from hub.demo.author import Author, Sharing, object_id, phase
 from hub.domain.label import Tlp
 
-CLEAR, GREEN = Sharing(Tlp.CLEAR), Sharing(Tlp.GREEN)
+CLEAR, GREEN, RECIPROCAL = Sharing(Tlp.CLEAR), Sharing(Tlp.GREEN), Sharing(Tlp.GREEN, reciprocal=True)
 MALICIOUS = ["malicious-activity"]
 
 
@@ -103,7 +103,7 @@ def _stowaway(transport: Author) -> None:
     stowaway = transport.write(
         stix.Malware,
         "stowaway",
-        GREEN,
+        RECIPROCAL,
         days=22,
         edited=17,
         name="STOWAWAY",
@@ -117,14 +117,14 @@ def _stowaway(transport: Author) -> None:
     crew = transport.write(
         stix.IntrusionSet,
         "bilge-crew",
-        GREEN,
+        RECIPROCAL,
         days=22,
         name="BILGE CREW",
         primary_motivation="personal-gain",
         goals=["Ransom"],
         description="Works at weekends; asks the price of a week's berthing fees.",
     )
-    transport.relate(crew.id, "uses", stowaway.id, GREEN, days=22)
+    transport.relate(crew.id, "uses", stowaway.id, RECIPROCAL, days=22)
     for key, digest, days in [
         ("loader", "b4e1c7d20a3f4968a5d1e07c92f6b83d41e8a90c5b7f2d63e04a9c81f7d5b206", 22),
         ("locker", "e91f3b6a7d084c25b8f0a61d3c97e542f08b1d6ea34c79520d8e6f1ba2c4d793", 22),
@@ -132,7 +132,7 @@ def _stowaway(transport: Author) -> None:
     ]:
         part = transport.indicate(
             f"stowaway-{key}",
-            GREEN,
+            RECIPROCAL,
             f"[file:hashes.'SHA-256' = '{digest}']",
             days=days,
             valid_days=180,
@@ -141,7 +141,7 @@ def _stowaway(transport: Author) -> None:
             confidence=95,
             kill_chain_phases=phase("actions-on-objectives", chain="lockheed-martin-cyber-kill-chain"),
         )
-        transport.relate(part.id, "indicates", stowaway.id, GREEN, days=days)
+        transport.relate(part.id, "indicates", stowaway.id, RECIPROCAL, days=days)
 
 
 def _terminal(transport: Author) -> None:

@@ -52,6 +52,7 @@ class CollectionChanges(TypedDict, total=False):
     topic: str
     signature_required: bool
     media_types: Iterable[str]
+    reciprocal: bool
     agreement: str | None  # slug or id of a sharing agreement that has not ended; None: the terms of membership
 
 
@@ -145,11 +146,12 @@ async def get_collection(hub: Hub, directory: Directory, principal: Principal, n
 async def add_collection(
     hub: Hub, principal: Principal, *, title: str, root: str = DEFAULT_ROOT, alias: str | None = None, description: str | None = None,
     readers: Iterable[str] = (), writers: Iterable[str] = (), default_tlp: Tlp = Tlp.AMBER, topic: str = "threat",
-    signature_required: bool = False, media_types: Iterable[str] = (MEDIA_TYPE_STIX,),
+    signature_required: bool = False, media_types: Iterable[str] = (MEDIA_TYPE_STIX,), reciprocal: bool = False,
 ) -> Collection:  # fmt: skip
     """Add a collection.
 
     Args:
+        reciprocal: whether content that does not say takes part in reciprocal release.
         readers, writers: who has the right, each as `everyone`, `kind:operator`, `sector:energy`, `group:SLUG` or `member:SLUG`.
     Raises:
         Withheld: `principal` is no administrator.
@@ -162,6 +164,7 @@ async def add_collection(
         CollectionId(new_uuid()), root, checked_title(title), description=checked_description(description),
         alias=alias if alias is None else checked_slug(alias, "alias"), default_tlp=default_tlp, topic=checked_topic(topic),
         signature_required=signature_required, media_types=tuple(checked_media_type(media_type) for media_type in media_types),
+        reciprocal=reciprocal,
     )  # fmt: skip
     named_readers, named_writers = list(readers), list(writers)
 
@@ -330,6 +333,7 @@ def _traced(collection: Collection) -> dict[str, object]:
         "topic": collection.topic,
         "signature_required": collection.signature_required,
         "media_types": list(collection.media_types),
+        "reciprocal": collection.reciprocal,
         "agreement": collection.agreement,
         "readers": sorted(map(str, collection.readers)),
         "writers": sorted(map(str, collection.writers)),

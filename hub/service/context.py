@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from hub.config import Config
 from hub.domain.directory import Directory
+from hub.domain.member import Member
 from hub.domain.policy import PolicyBundle
+from hub.domain.standing_rules import Tier
 from hub.service.kept import Kept
 from hub.service.line import Line
 from hub.service.logins import Logins
@@ -66,6 +68,11 @@ class Hub:
                     # Parsing takes longer than others should wait for the event loop.
                     self._bundle = await asyncio.to_thread(PolicyBundle.from_files, files)
         return self._bundle
+
+
+async def tier_of(hub: Hub, directory: Directory, member: Member) -> Tier:
+    """Return what a member's standing opens, by the rules in force."""
+    return (await hub.policies(directory)).standing.tier_named(member.standing)
 
 
 async def open_hub(config: Config, db: Database) -> Hub:

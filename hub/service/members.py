@@ -8,7 +8,7 @@ from hub.domain.directory import Directory
 from hub.domain.ids import MemberId, new_uuid
 from hub.domain.ledger import Held, LedgerKind, owner_of
 from hub.domain.lookalike import find_look_alike
-from hub.domain.member import Member, MemberKind, Principal, Role, Standing
+from hub.domain.member import Member, MemberKind, Principal, Role, Size, Standing
 from hub.domain.naming import checked_member_id, checked_name, checked_sectors, checked_slug
 from hub.domain.standing import day_of
 from hub.domain.standing_rules import StandingRules
@@ -27,6 +27,8 @@ class MemberChanges(TypedDict, total=False):
     kind: MemberKind
     sectors: Iterable[str]
     standing: Standing
+    size: Size
+    owner: str | None  # None: nobody but itself
 
 
 def list_members(directory: Directory, principal: Principal) -> list[Member]:
@@ -53,11 +55,12 @@ def get_member(directory: Directory, principal: Principal, name: str) -> Member:
 
 async def add_member(
     hub: Hub, principal: Principal, *, slug: str, name: str, kind: MemberKind, sectors: Iterable[str] = (),
-    standing: Standing | None = None, id: str | None = None,
+    standing: Standing | None = None, size: Size = Size.MEDIUM, owner: str | None = None, id: str | None = None,
 ) -> Member:  # fmt: skip
     """Add a member.
 
     Args:
+        owner: who owns it in the end, as registered; None: nobody but itself.
         standing: what an administrator gives it for as long as grace lasts; None: it is a newcomer, with the grace of one.
         id: its STIX identity, where it has one already; None makes one.
     Raises:
@@ -72,6 +75,8 @@ async def add_member(
         name=checked_name(name),
         kind=kind,
         sectors=checked_sectors(sectors),
+        size=size,
+        owner=None if owner is None else checked_name(owner, "owner"),
     )
     rules = (await hub.policies(await hub.directory())).standing
 
@@ -103,6 +108,8 @@ async def change_member(hub: Hub, principal: Principal, member: str, **changes: 
         checked_name(changes["name"])
     if "sectors" in changes:
         changes["sectors"] = checked_sectors(changes["sectors"])
+    if (owner := changes.get("owner")) is not None:
+        checked_name(owner, "owner")
     rules = (await hub.policies(await hub.directory())).standing
 
     async def grant(c: Change, changed: Member) -> None:
@@ -168,4 +175,6 @@ def _traced(member: Member) -> dict[str, object]:
         "sectors": sorted(member.sectors),
         "standing": member.standing,
         "suspended": member.suspended,
+        "size": member.size,
+        "owner": member.owner,
     }

@@ -5,6 +5,7 @@ given here and nowhere else. Where it may know of a collection but not read it, 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from hub.domain.cursor import seal, unseal
 from hub.domain.directory import Directory, HeldCollection
@@ -12,7 +13,7 @@ from hub.domain.member import Member, Principal
 from hub.domain.policy import CollectionDecision
 from hub.domain.taxii import ApiRoot, Collection, ManifestPage, ObjectPage, Query, VersionPage
 from hub.errors import NotFound, Withheld
-from hub.service.context import Hub
+from hub.service.context import Hub, tier_of
 from hub.service.report_backs import note_fetched
 from hub.service.view import Seen, rights, see
 from hub.store.database import Connection
@@ -73,7 +74,7 @@ async def get_collection(
 
 async def list_objects(hub: Hub, directory: Directory, principal: Principal, root: str, name: str, query: Query) -> ObjectPage:
     """Return one page of objects, oldest effective date first (TAXII 2.1 §5.4)."""
-    held, member = await _readable(hub, directory, principal, root, name)
+    held, member, query = await _readable(hub, directory, principal, root, name, query)
     seen = await see(hub, directory, member, held)
     limit, after_us = _bounds(hub, held, query)
     if not query.ids and _takes_stix_21(query) and limit * seen.bytes_max <= _FLAT_BYTES_MAX * hub.config.page_bytes_max:
@@ -89,7 +90,7 @@ async def list_objects(hub: Hub, directory: Directory, principal: Principal, roo
 
 async def list_manifest(hub: Hub, directory: Directory, principal: Principal, root: str, name: str, query: Query) -> ManifestPage:
     """Return one page of manifest records (TAXII 2.1 §5.3)."""
-    held, member = await _readable(hub, directory, principal, root, name)
+    held, member, query = await _readable(hub, directory, principal, root, name, query)
     seen = await see(hub, directory, member, held)
     limit, after_us = _bounds(hub, held, query)
     async with hub.db.read() as conn:
@@ -112,7 +113,7 @@ async def get_object(
     Raises:
         NotFound: no such object, or none of which the caller may see a version.
     """
-    held, member = await _readable(hub, directory, principal, root, name)
+    held, member, query = await _readable(hub, directory, principal, root, name, query)
     keys, more = await _one_object(hub, held, await see(hub, directory, member, held), object_id, query)
     page = await _object_page(hub, held, keys, more=more)
     await note_fetched(hub, directory, member, held, page.bodies)
@@ -123,7 +124,7 @@ async def list_versions(
     hub: Hub, directory: Directory, principal: Principal, root: str, name: str, object_id: str, query: Query
 ) -> VersionPage:
     """Return the versions of one object that the caller may see (TAXII 2.1 §5.8)."""
-    held, member = await _readable(hub, directory, principal, root, name)
+    held, member, query = await _readable(hub, directory, principal, root, name, query)
     keys, more = await _one_object(hub, held, await see(hub, directory, member, held), object_id, query)
     async with hub.db.read() as conn:
         known = await records(conn, [row for _, row, _ in keys])
@@ -133,19 +134,25 @@ async def list_versions(
 _Key = tuple[int, int, int]  # effective date, version row, bytes
 
 
-async def _readable(hub: Hub, directory: Directory, principal: Principal, root: str, name: str) -> tuple[HeldCollection, Member]:
+async def _readable(
+    hub: Hub, directory: Directory, principal: Principal, root: str, name: str, query: Query
+) -> tuple[HeldCollection, Member, Query]:
+    """Return the collection, who reads it, and the query with the size of page that this reader gets."""
     held, decision = await get_collection(hub, directory, principal, root, name)
-    if principal.member is None or not decision.can_read:
+    member = principal.member
+    if member is None or not decision.can_read:
         raise Withheld("you may not read this collection")
-    return held, principal.member
+    tier = await tier_of(hub, directory, member)
+    limit = min(query.limit or hub.config.page_objects_default, hub.config.page_objects_max, tier.page_objects_max)
+    return held, member, query if query.limit == limit else replace(query, limit=limit)
 
 
 def _bounds(hub: Hub, held: HeldCollection, query: Query) -> tuple[int, int]:
-    limit = min(query.limit or hub.config.page_objects_default, hub.config.page_objects_max)
+    assert query.limit is not None, "set by `_readable`"
     after_us = -1 if query.added_after_us is None else query.added_after_us
     if query.next is not None:
         after_us = max(after_us, unseal(hub.secret, held.collection.id, query.next))
-    return limit, after_us
+    return query.limit, after_us
 
 
 def _selection(query: Query, after_us: int, seen: Seen, limit: int) -> Selection:

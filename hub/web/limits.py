@@ -8,6 +8,7 @@ import math
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 
 from aiohttp import hdrs, web
 
@@ -82,49 +83,66 @@ def _too_large(bytes_max: int) -> TooLarge:
     return TooLarge(f"the body is larger than {bytes_max} bytes; send it in parts")
 
 
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """What was left of an allowance at some time, and how it fills up again."""
+
+    left: float
+    since: float
+    per_s: float
+    burst: float
+
+    def left_at(self, now: float) -> float:
+        return min(self.burst, self.left + (now - self.since) * self.per_s)
+
+
 class Allowance:
-    """So much a minute for each credential, with bursts of a quarter of it: a token bucket in this process's memory."""
+    """So much a minute for each credential, with bursts of a quarter of it: a token bucket in this process's memory.
+
+    Where a credential has less than the others, it may use what it has for a minute at once.
+    """
 
     def __init__(self, per_min: int, what: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Make an allowance of `per_min` (0: no limit) of `what`, which names it in the refusal."""
-        self._per_s = per_min / 60
-        self._burst = max(per_min / 4, 1.0)
+        self._per_min = per_min
         self._what = what
         self._clock = clock
-        self._buckets: dict[str, tuple[float, float]] = {}  # credential -> (what is left, as of when)
+        self._buckets: dict[str, _Bucket] = {}
 
-    def require(self, credential: str) -> None:
-        """Refuse where nothing is left of a credential's allowance.
+    def require(self, credential: str, *, per_min: int | None = None) -> None:
+        """Refuse where nothing is left of a credential's allowance, which is `per_min` where that is given and less.
 
         Raises:
             TooMany: nothing is left.
         """
-        if not self._per_s:
+        if not self._per_min:
             return
-        left = self._left(credential, self._clock())
-        if left < 1:
-            retry_after_s = math.ceil((1 - left) / self._per_s)
-            raise TooMany(f"more than {round(self._per_s * 60)} {self._what} a minute", retry_after_s=retry_after_s, credential=credential)
+        bucket = self._bucket(credential, per_min, self._clock())
+        if bucket.left < 1:
+            retry_after_s = math.ceil((1 - bucket.left) / bucket.per_s)
+            told = f"more than {round(bucket.per_s * 60)} {self._what} a minute"
+            raise TooMany(told, retry_after_s=retry_after_s, credential=credential)
 
-    def charge(self, credential: str, count: int = 1) -> None:
+    def charge(self, credential: str, count: int = 1, *, per_min: int | None = None) -> None:
         """Take `count` from a credential's allowance. It may be more than what is left: the rest is owed, and waited for."""
-        if not self._per_s:
+        if not self._per_min:
             return
         now = self._clock()
-        left = self._left(credential, now)
         if len(self._buckets) >= _BUCKETS_MAX:
-            self._forget_full(now)
-        self._buckets[credential] = (left - count, now)
+            # Those that have filled up again are as new ones.
+            self._buckets = {name: bucket for name, bucket in self._buckets.items() if bucket.left_at(now) < bucket.burst}
+        bucket = self._bucket(credential, per_min, now)
+        self._buckets[credential] = replace(bucket, left=bucket.left - count)
 
-    def _left(self, credential: str, now: float) -> float:
-        left, since = self._buckets.get(credential, (self._burst, now))
-        return min(self._burst, left + (now - since) * self._per_s)
-
-    def _forget_full(self, now: float) -> None:
-        """Drop the buckets that have filled up again: a new one is the same."""
-        self._buckets = {
-            name: (left, since) for name, (left, since) in self._buckets.items() if left + (now - since) * self._per_s < self._burst
-        }
+    def _bucket(self, credential: str, per_min: int | None, now: float) -> _Bucket:
+        """Return a credential's bucket as of now: what is left of it, at the rate that it has now."""
+        held = self._buckets.get(credential)
+        if per_min is None or per_min >= self._per_min:
+            per_min, burst = self._per_min, max(self._per_min / 4, 1.0)
+        else:
+            burst = max(float(per_min), 1.0)
+        left = burst if held is None else min(burst, held.left_at(now))
+        return _Bucket(left, now, per_min / 60, burst)
 
 
 REQUESTS = web.AppKey("requests_allowance", Allowance)

@@ -42,6 +42,10 @@ def shell(database_url: str) -> Shell:
 def test_members_are_added_changed_suspended_and_listed(shell: Shell):
     added = shell.json("member", "add", "water", "--name", "Water", "--kind", "operator", "--sector", "water", "--sector", "dams")
     assert (added["slug"], added["sectors"], added["standing"]) == ("water", ["dams", "water"], "contributor")
+    grown = shell.json("member", "change", "water", "--size", "large", "--owner", "Water Holdings plc")
+    assert (grown["size"], grown["owner"]) == ("large", "Water Holdings plc")
+    added = shell.json("member", "change", "water", "--size", "medium", "--owner", "")
+    assert (added["size"], added["owner"]) == ("medium", None)
     changed = shell.json("member", "change", "water", "--standing", "partner")
     assert changed == added | {"standing": "partner"}
     shell.run("member", "suspend", "water")
@@ -102,6 +106,8 @@ def test_groups_roots_collections_and_rights_are_kept(shell: Shell):
     assert roots["hub"][2] is False
 
     shell.run("collection", "add", "Indicators", "--alias", "indicators", "--reader", "everyone", "--writer", "kind:operator")
+    assert shell.json("collection", "change", "indicators", "--reciprocal")["reciprocal"] is True
+    assert shell.json("collection", "change", "indicators", "--no-reciprocal")["reciprocal"] is False
     shell.run("collection", "grant", "hub/indicators", "write", "group:circle")
     shell.run("collection", "revoke-right", "indicators", "read", "everyone")
     shell.run("collection", "change", "indicators", "--default-tlp", "green", "--signature-required", "--description", "About it")

@@ -174,6 +174,11 @@ def test_content_stops_where_its_authors_meant_it_to(running: Demo):
     assert "Contractor's account used on our jump host" in running.named("indicators", "energy")
 
 
+def test_who_gives_less_waits_for_what_a_peer_released_reciprocally(running: Demo):
+    held = {slug for slug in MEMBERS if "STOWAWAY locker" in running.named("indicators", slug)}
+    assert held == {"transport", "cyber-agency", "ip-office"}  # its producer, and agencies; the others wait 6 to 72 hours
+
+
 def test_the_content_is_of_every_kind_that_a_community_shares(running: Demo):
     agency = [obj for alias in COLLECTIONS[:3] for obj in running.objects(alias, "cyber-agency")]
     types = {obj["type"] for obj in agency}

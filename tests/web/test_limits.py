@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import io
+import json
 import tracemalloc
 import uuid
 import zlib
@@ -10,9 +11,14 @@ import zlib
 import pytest
 from aiohttp import web
 
+from hub.domain.member import Principal, Role, Standing
+from hub.domain.taxii import Query
 from hub.errors import TooMany
 from hub.service.administer import COMMAND_LINE
+from hub.service.admit import push
 from hub.service.collections import add_collection
+from hub.service.members import change_member
+from hub.service.retrieve import list_objects
 from hub.web.keys import CONFIG
 from hub.web.limits import Allowance, read_body
 from tests.web.hubs import WITHIN_S, Running, running
@@ -285,6 +291,45 @@ def test_an_allowance_forgets_who_has_all_of_theirs_again():
     clock.now += 60
     take(allowance, "one more")
     assert len(allowance._buckets) == 1
+
+
+def test_who_has_less_may_use_a_minute_of_it_at_once_and_waits_longer():
+    clock = Clock()
+    allowance = Allowance(1_200, "requests", clock=clock)
+    for _ in range(30):
+        allowance.require("slow", per_min=30)
+        allowance.charge("slow", per_min=30)
+    with pytest.raises(TooMany, match="more than 30 requests a minute") as refused:
+        allowance.require("slow", per_min=30)
+    assert refused.value.retry_after_s == 2
+    clock.now += 2
+    allowance.require("slow", per_min=30)
+    allowance.require("slow", per_min=2_000)  # whoever rises has no less than what was left
+    for _ in range(300):
+        allowance.charge("fast", per_min=2_000)  # no more than everybody has
+    with pytest.raises(TooMany, match="more than 1200 requests"):
+        allowance.require("fast", per_min=2_000)
+
+
+async def test_a_standing_opens_so_many_requests_a_minute_and_objects_a_page(sqlite_url: str):
+    async with running(sqlite_url) as site:
+        await change_member(site.hub, COMMAND_LINE, "energy", standing=Standing.OBSERVER)
+        collection = await add_collection(site.hub, COMMAND_LINE, title="Shared", alias="s", readers=["everyone"], writers=["everyone"])
+        directory = await site.hub.directory()
+        energy = Principal("test", Role.PUBLISHER, directory.find_member("energy"))
+        address = {"type": "ipv4-addr", "spec_version": "2.1"}
+        objects = [
+            {**address, "id": f"ipv4-addr--{uuid.uuid5(uuid.NAMESPACE_URL, str(n))}", "value": f"192.0.{n // 250}.{n % 250}"}
+            for n in range(510)
+        ]
+        await push(site.hub, directory, energy, "hub", "s", json.dumps({"objects": objects}).encode())
+        page = await list_objects(site.hub, directory, energy, "hub", collection.id, Query(limit=1_000))
+        assert (len(page.bodies), page.next is not None) == (500, True)
+        statuses = []
+        for _ in range(31):
+            async with site.session.get(f"{site.url}/taxii2/", headers=site.bearer) as answer:
+                statuses.append(answer.status)
+        assert statuses == [200] * 30 + [429]
 
 
 async def test_too_many_requests_are_refused_for_that_credential_alone(sqlite_url: str):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from hub.domain.label import Tlp
-from hub.domain.member import MemberKind, Role, Standing
+from hub.domain.member import MemberKind, Role, Size, Standing
 from hub.domain.naming import DESCRIPTION_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
 from hub.domain.taxii import MEDIA_TYPE_STIX
 
@@ -75,6 +75,8 @@ class NewMember(Given):
     kind: MemberKind
     sectors: list[str] = []
     standing: Standing | None = Field(None, description="given for as long as grace lasts; null: a newcomer's")
+    size: Size = Field(Size.MEDIUM, description="what it can contribute is measured against others of its size")
+    owner: Name | None = Field(None, description="who owns it in the end, as registered; null: nobody but itself")
     id: str | None = Field(None, description="its STIX identity, where it has one already")
 
 
@@ -85,6 +87,8 @@ class MemberChange(Given):
     kind: MemberKind | MISSING = MISSING
     sectors: list[str] | MISSING = MISSING
     standing: Standing | MISSING = MISSING
+    size: Size | MISSING = MISSING
+    owner: Name | MISSING | None = MISSING
 
 
 class Member(Shown):
@@ -97,6 +101,10 @@ class Member(Shown):
     sectors: list[str]
     standing: Standing
     suspended: bool
+    size: Size
+    owner: str | None = Field(
+        description="null where it is nobody but itself, and for who neither administers the hub nor acts for the member"
+    )
     groups: list[str] = Field(description="slugs of its sharing groups, as far as the asker knows of them")
 
 
@@ -238,6 +246,7 @@ class NewCollection(Given):
     topic: str = "threat"
     signature_required: bool = False
     media_types: list[str] = [MEDIA_TYPE_STIX]
+    reciprocal: bool = Field(default=False, description="whether content that does not say takes part in reciprocal release")
 
 
 class CollectionChange(Given):
@@ -249,6 +258,7 @@ class CollectionChange(Given):
     topic: str | MISSING = MISSING
     signature_required: bool | MISSING = MISSING
     media_types: list[str] | MISSING = MISSING
+    reciprocal: bool | MISSING = MISSING
     agreement: Reference | MISSING | None = MISSING
 
 
@@ -268,6 +278,7 @@ class Collection(Shown):
     topic: str
     signature_required: bool
     media_types: list[str]
+    reciprocal: bool = Field(description="whether content that does not say takes part in reciprocal release")
     agreement: str | None = Field(description="slug of the sharing agreement under which its content flows, if the asker may know of it")
 
 

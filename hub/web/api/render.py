@@ -24,7 +24,8 @@ def member(directory: Directory, principal: Principal, value: Member) -> models.
     known = [directory.groups[id] for id in value.groups] if own else list_groups(directory, principal)
     return models.Member(
         id=value.id, slug=value.slug, name=value.name, kind=value.kind, sectors=sorted(value.sectors), standing=value.standing,
-        suspended=value.suspended, groups=sorted(group.slug for group in known if value.id in group.members),
+        suspended=value.suspended, size=value.size, owner=value.owner if own or is_admin(principal) else None,
+        groups=sorted(group.slug for group in known if value.id in group.members),
     )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ async def collection(hub: Hub, directory: Directory, principal: Principal, value
         readers=sorted(grantee(directory, one) for one in value.readers) if admin else None,
         writers=sorted(grantee(directory, one) for one in value.writers) if admin else None,
         default_tlp=value.default_tlp, topic=value.topic, signature_required=value.signature_required, media_types=list(value.media_types),
-        agreement=agreement.slug if agreement is not None else None,
+        reciprocal=value.reciprocal, agreement=agreement.slug if agreement is not None else None,
     )  # fmt: skip
 
 
