@@ -42,6 +42,7 @@ from hub.domain.standing_rules import EventKind, StandingRules
 _AGREE = frozenset({"agree", "strongly-agree"})
 _DISAGREE = frozenset({"disagree", "strongly-disagree"})
 _FEEDBACK_TYPES = frozenset({"sighting", "opinion", "note"})
+_NOTHING = frozenset[str]()
 _OUTCOMES = {EventKind.SIGHTING: "seen", EventKind.NIL_RETURN: "nothing"}
 _RULINGS = (EventKind.RULED_TRUE, EventKind.RULED_FALSE)
 
@@ -122,11 +123,13 @@ class Books:
                 ranked[item.row] = (quality, item.credit)
             rows = sorted(ranked, reverse=True)  # of equal ones the later, as the store finds them
             credits = day_credits([ranked[row][0] for row in rows], self.rules)
+            gained = 0
             for row, credit in zip(rows, credits, strict=True):
-                before = ranked[row][1]
-                if credit != before:
+                if credit != ranked[row][1]:
+                    gained += credit - ranked[row][1]
                     self._credit_item(row, credit)
-                    self._add(member, Event(EventKind.ITEM, day, credit - before))
+            if gained:
+                self._add(member, Event(EventKind.ITEM, day, gained))
         self._dirty.clear()
 
     def _credit_item(self, row: int, credit: int) -> None:
@@ -163,10 +166,10 @@ class Books:
 
     def _ask(self, item: Item, given: Given) -> None:
         """Take up what a version asks of those who see it; a later version may ask otherwise."""
-        wanted = wanted_of(given.properties.get("extensions", {}).get(SHARING_EXTENSION, {}))
-        known = self.requests.get(item.row)
+        wanted = wanted_of(_said(given.properties))
         if wanted is None:
             return
+        known = self.requests.get(item.row)
         if known is None:
             self.requests[item.row] = ReportRequest(
                 item.row, item.member, item.stix_id, item.collection_row, item.label, item.at_us, wanted, new=True
@@ -195,13 +198,14 @@ class Books:
     def _add_item(self, event: LedgerEvent, given: Given) -> None:
         assert event.version_row is not None, "a version was accepted"
         properties, shown = given.properties, _shown(event)
-        related = frozenset(ref.partition("--")[0] for ref in properties.get("object_refs", ()))
-        stated = properties.get("sectors") or properties.get("extensions", {}).get(SHARING_EXTENSION, {}).get("sectors", ())
+        refs = properties.get("object_refs")
+        related = frozenset(ref.partition("--")[0] for ref in refs) if refs else _NOTHING
+        stated = frozenset(properties.get("sectors") or _said(properties).get("sectors", ()))
         item = Item(
             row=event.row, object_row=given.object_row, stix_id=given.stix_id, alias=given.alias, version_row=event.version_row,
             member=event.member, collection_row=shown.collection_row, label=shown.label, at_us=event.at_us, day=day_of(event.at_us),
-            kind=kind_of(properties), observed_us=observed_us_of(properties) or event.at_us, novelty=0, vouched=0,
-            relevance=round(relevance_of(frozenset(stated), given.audience) * MICRO),
+            kind=kind_of(properties, given.observables), observed_us=observed_us_of(properties) or event.at_us, novelty=0, vouched=0,
+            relevance=round(relevance_of(stated, given.audience) * MICRO),
             context=round(context_of(properties, related) * MICRO), usability=round(usability_of(properties) * MICRO),
             related=related, ruled=Verdict.OPEN, ruled_us=None, retracted_us=None, quality=0, credit=0,
             audit=is_drawn(self.secret, self.item_count, self.rules), new=True,
@@ -388,6 +392,13 @@ def _shown(event: LedgerEvent) -> Shown:
     assert event.collection_row is not None, "it was accepted somewhere"
     assert event.label is not None, "it was accepted under a label"
     return Shown(event.member, event.collection_row, event.label, event.at_us)
+
+
+def _said(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an object says in the sharing extension."""
+    extensions = properties.get("extensions")
+    said: Mapping[str, Any] = extensions.get(SHARING_EXTENSION, {}) if extensions else {}
+    return said
 
 
 def _row(counted: Counted) -> int:

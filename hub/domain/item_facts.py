@@ -43,11 +43,15 @@ _KINDS = {
 }
 
 
-def kind_of(properties: Properties) -> Kind:
-    """Return what an object tells; an indicator tells what grows old first of what it compares."""
-    types = {key.partition(":")[0] for key in keys_of(properties)} or {properties["type"]}
+def kind_of(properties: Properties, keys: frozenset[str] | None = None) -> Kind:
+    """Return what an object tells; an indicator tells what grows old first of what it compares.
+
+    Args:
+        keys: what `keys_of` returns for it, where that is known already.
+    """
+    types = {key.partition(":")[0] for key in (keys_of(properties) if keys is None else keys)} or {properties["type"]}
     kinds = {_KINDS.get(type, Kind.REPORT) for type in types}
-    return next(kind for kind in Kind if kind in kinds)
+    return kinds.pop() if len(kinds) == 1 else next(kind for kind in Kind if kind in kinds)
 
 
 def keys_of(properties: Properties) -> frozenset[str]:
@@ -62,7 +66,8 @@ def observed_us_of(properties: Properties) -> int | None:
     """
     type = properties["type"]
     names = () if type in SCO_TYPES else ("created", *_OBSERVED.get(type, ()))
-    return min((microseconds(properties[name]) for name in names if name in properties), default=None)
+    stated = {properties[name] for name in names if name in properties}  # most say the same twice
+    return min(map(microseconds, stated), default=None)
 
 
 def context_of(properties: Properties, related: frozenset[str] = frozenset()) -> float:

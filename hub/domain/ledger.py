@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from hub.domain.ids import LabelId, MemberId
@@ -59,7 +60,8 @@ class Given:
     stix_id: str
     alias: str | None  # of an object whose producer is not named to all
     properties: Mapping[str, Any]
-    keys: frozenset[str]  # what stands for its observables
+    observables: frozenset[str]
+    keys: frozenset[str]  # what stands for them in the store
     public: bool  # it came to a collection of public sources
     audience: frozenset[str]  # sectors of the members who may read the collection
 
@@ -227,8 +229,13 @@ def is_drawn(secret: bytes, count: int, rules: StandingRules) -> bool:
         return False
     size = math.floor(1 / rules.audit.share_min)
     block, place = divmod(count, size)
-    drawn = hmac.digest(secret, b"audit %d" % block, hashlib.sha256)
-    return int.from_bytes(drawn[:8]) % size == place
+    return _drawn_of(secret, block, size) == place
+
+
+@lru_cache(maxsize=64)
+def _drawn_of(secret: bytes, block: int, size: int) -> int:
+    """Return the place in a block of the item that is drawn."""
+    return int.from_bytes(hmac.digest(secret, b"audit %d" % block, hashlib.sha256)[:8]) % size
 
 
 def read_detail(text: str) -> Mapping[str, Any]:

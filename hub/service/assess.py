@@ -3,6 +3,7 @@
 One node does it at a time; where two try, one of them finds that the computed tables have moved, and begins again.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -45,7 +46,7 @@ from hub.store.feed import labels_named
 from hub.store.ledger import moved
 from hub.store.members import standings
 
-_LINES_MAX = 128  # others wait for the event loop meanwhile
+LINES_MAX = 128  # others wait for the event loop meanwhile
 
 Properties = Mapping[str, Any]
 
@@ -114,7 +115,7 @@ async def _begin(work: _Round) -> None:
 
 async def _take_lines(work: _Round) -> None:
     async with work.hub.db.snapshot() as conn:
-        lines = await read_open_lines(conn, _LINES_MAX)
+        lines = await read_open_lines(conn, LINES_MAX)
         given = {line.event.row: _given(work, line) for line in lines}
         touched = _touched(lines, given)
         books = await _load(work, conn, lines, touched)
@@ -122,6 +123,7 @@ async def _take_lines(work: _Round) -> None:
     for member, joined_us in sorted(joined.items()):
         if member in _concerned(books, touched) and member not in books.accounts:
             open_account(books.account(member), work.directory.members[member], work.rules, joined_us)
+    await asyncio.sleep(0)  # others were kept waiting long enough
     for line in lines:
         books.take(line.event, given[line.event.row])
     books.close()
@@ -188,12 +190,11 @@ async def _write_moves(conn: Connection, work: _Round, moves: Mapping[MemberId, 
 
 
 async def _load(work: _Round, conn: Connection, lines: Sequence[Line], touched: Touched) -> Books:
-    labels = await labels_named(conn, sorted({line.event.label for line in lines if line.event.label is not None}))
-    sight = _Sight(work, labels)
+    sight = _Sight(work, work.hub.kept.labels)
     books = Books(work.rules, work.hub.secret, work.directory.members, sight.sees, sight.is_named, work.state.items)
     await load_books(conn, books, touched)
-    unknown = {item.label for item in books.items.values()} - sight.labels.keys()
-    sight.labels.update(await labels_named(conn, sorted(unknown)))
+    needed = {line.event.label for line in lines if line.event.label is not None}.union(item.label for item in books.items.values())
+    sight.labels.update(await labels_named(conn, sorted(needed - sight.labels.keys())))
     return books
 
 
@@ -234,8 +235,9 @@ def _given(work: _Round, line: Line) -> Given | None:
     held = work.collections[line.event.collection_row]
     public = held.collection.topic == PUBLIC_TOPIC
     properties = orjson.loads(line.body)
-    keys = frozenset(map(observable_key, keys_of(properties)))
-    return Given(line.object_row, line.stix_id, None, properties, keys, public, _audience(work, held))
+    observables = keys_of(properties)
+    keys = frozenset(map(observable_key, observables))
+    return Given(line.object_row, line.stix_id, None, properties, observables, keys, public, _audience(work, held))
 
 
 def _audience(work: _Round, held: HeldCollection) -> frozenset[str]:

@@ -58,6 +58,7 @@ _OPEN = prepare(
     .limit(bindparam("limit"))
 )  # fmt: skip
 _IS_OPEN = prepare(select(func.min(LEDGER.c.row)).where(LEDGER.c.assessed == 0))
+_MARK = prepare(update(LEDGER).where(among(LEDGER.c.row, "rows")).values(assessed=1))
 _REOPEN = prepare(update(LEDGER).values(assessed=0))
 _EMPTY = tuple(prepare(delete(one)) for one in _COMPUTED)
 
@@ -244,8 +245,8 @@ async def write_books(conn: Connection, state: State, after: State, lines: Seque
         *account_changes(books.accounts.values()),
         *request_changes(books.requests.values()),
         *receipt_changes(books.receipts.values()),
-        Change(LEDGER, ("row", "assessed"), [(line.event.row, 1) for line in lines], keys=1),
     ])  # fmt: skip
+    await conn.execute(_MARK, rows=[line.event.row for line in lines])
     return True
 
 

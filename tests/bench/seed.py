@@ -7,18 +7,22 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from sqlalchemy import bindparam, update
+
 from hub.domain.appending import Incoming
 from hub.domain.ids import MemberId
 from hub.domain.stix import Limits, read_object
 from hub.service.install import install
 from hub.store.append import load_batch, write_batch
-from hub.store.database import Connection, Database, open_database
+from hub.store.database import Connection, Database, open_database, prepare
 from hub.store.directory import load_directory, read_state
 from hub.store.migrate import upgrade
+from hub.store.tables import table
 from tests.bench.community import COLLECTION, RARE_ONE_IN, Community, Marked, add_community, common_labels, rare_labels
 from tests.bench.content import as_read, indicator
 
 _BATCH = 5_000
+_MARK_LEDGER = prepare(update(table("ledger")).values(assessed=bindparam("mark")))
 _SPREAD_US = 3_600_000_000  # the seeded feed spans an hour that lies in the past
 
 
@@ -51,9 +55,15 @@ async def seed(url: str, entries: int) -> Seeded:
         async with db.read() as conn:
             collection_row = (await load_directory(conn, now_us)).collections[COLLECTION.id].row
         first_us, last_us = await _fill(db, community, collection_row, entries, now_us - _SPREAD_US)
+        await db.write(mark_ledger, assessed=1)  # a feed of long ago was assessed long ago
     finally:
         await db.close()
     return Seeded(url, community, entries, collection_row, first_us, last_us)
+
+
+async def mark_ledger(conn: Connection, *, assessed: int) -> None:
+    """Say of every line of the ledger whether it was taken into account."""
+    await conn.execute(_MARK_LEDGER, mark=assessed)
 
 
 async def _fill(db: Database, community: Community, collection_row: int, entries: int, from_us: int) -> tuple[int, int]:

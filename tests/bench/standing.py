@@ -1,18 +1,26 @@
 """Standing: the processor time of all members' scores from all of their events, and of what one accepted object changes.
 
-Only the computing is measured here, not the reading and writing of the ledger. Seconds and microseconds are processor time of this process.
+Computing alone is measured first, then assessment whole, with the reading and writing of the ledger on SQLite. Seconds and microseconds are
+processor time of this process.
 """
 
+import gc
 import random
 import time
 from collections.abc import AsyncIterator
 
+from hub.config import Config
 from hub.domain.member import Size, Standing
 from hub.domain.policy import PolicyBundle
 from hub.domain.scoring import MICRO, ItemFacts, day_credits, rate
 from hub.domain.standing import DAY_US, EPOCH_DAY, Account, Event, score, tier_of
 from hub.domain.standing_rules import STANDING_FILE, EventKind, Kind, StandingRules
+from hub.service.assess import LINES_MAX, assess
+from hub.service.context import open_hub
+from hub.store.database import open_database
+from tests.bench.databases import Databases, databases
 from tests.bench.report import Finding, Target
+from tests.bench.seed import mark_ledger, seed
 from tests.bench.settings import Settings
 
 ALL_S = Target(30, at_most=True)
@@ -20,6 +28,7 @@ ONE_US = Target(100, at_most=True)
 _MEMBERS, _EVENTS = 2_000, 1_000_000
 _OBJECTS = 2_000  # accepted in a round
 _DAYS = 730
+_STORED, _STRETCH = 16_384, 2_048
 
 
 async def measure(settings: Settings) -> AsyncIterator[Finding]:
@@ -32,6 +41,34 @@ async def measure(settings: Settings) -> AsyncIterator[Finding]:
         rounds = [_one_object_us(rules, day_items) for _ in range(settings.rounds)]
         name = f"standing after an object, {day_items} that day, µs of CPU"
         yield Finding(name, "", rounds, ONE_US, f"{min(rounds):.0f} µs at best", "rated, its day, the sums, score and tier")
+    with databases("sqlite") as place:
+        rounds = await _assessed_us(place)
+    early, late = rounds[1 : len(rounds) // 2], rounds[len(rounds) // 2 :]
+    shown = f"{min(rounds):.0f} µs at best; {min(late) / min(early):.2f} x as long with twice the history"
+    yield Finding("assessment of an object, µs of CPU", "sqlite", rounds[1:], ONE_US, shown, "the ledger read, all that follows written")
+
+
+async def _assessed_us(place: Databases) -> list[float]:
+    """Return the time for each object of a growing history: read from the ledger, assessed, and written with all that it changes."""
+    url = place.create("standing")
+    await seed(url, _STORED)
+    db = await open_database(url)
+    try:
+        await db.write(mark_ledger, assessed=0)
+        hub = await open_hub(Config(database_url=url), db)
+        await assess(hub)  # takes up the rules
+        gc.collect()
+        gc.freeze()  # as `hub serve` does
+        rounds = []
+        for _ in range(_STORED // _STRETCH):
+            began = time.process_time()
+            for _ in range(_STRETCH // LINES_MAX):
+                await assess(hub)
+            rounds.append(1e6 * (time.process_time() - began) / (_STRETCH // LINES_MAX * LINES_MAX))
+        return rounds
+    finally:
+        gc.unfreeze()
+        await db.close()
 
 
 def _all_members_s(rules: StandingRules, count: int) -> float:

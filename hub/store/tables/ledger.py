@@ -48,7 +48,7 @@ class ItemRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_item_day", "member_id", "day", "quality", "row"),
         Index("ix_item_object", "object_row", unique=True),
-        Index("ix_item_alias", "alias"),
+        Index("ix_item_alias", "alias", sqlite_where=text("alias IS NOT NULL"), postgresql_where=text("alias IS NOT NULL")),
         Index("ix_item_audit", "row", sqlite_where=text("audit = 1 AND ruled = ''"), postgresql_where=text("audit = 1 AND ruled = ''")),
     )
     row: int = Field(sa_column=Column(ROW, primary_key=True, autoincrement=False))  # the ledger's

@@ -81,7 +81,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("row", name=op.f("pk_item")),
     )
     with op.batch_alter_table("item", schema=None) as batch_op:
-        batch_op.create_index("ix_item_alias", ["alias"], unique=False)
+        batch_op.create_index(
+            "ix_item_alias",
+            ["alias"],
+            unique=False,
+            sqlite_where=sa.text("alias IS NOT NULL"),
+            postgresql_where=sa.text("alias IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_item_audit",
             ["row"],
