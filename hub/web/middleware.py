@@ -11,7 +11,6 @@ from structlog.contextvars import bind_contextvars
 from hub.errors import Unauthenticated
 from hub.service.authenticate import authenticate
 from hub.service.context import tier_of
-from hub.service.view import Moved
 from hub.web.addresses import ORIGINS
 from hub.web.health import HEALTH
 from hub.web.keys import ADDRESS, BEGAN, DIRECTORY, HUB, OPEN_PATHS, PRINCIPAL, REQUEST_ID, ROUTE
@@ -61,7 +60,7 @@ async def authenticate_request(request: web.Request, handler: Handler) -> web.St
     per_min = (await tier_of(app[HUB], directory, member)).requests_per_minute if member is not None else None
     requests.require(principal.credential, per_min=per_min)
     requests.charge(principal.credential, per_min=per_min)
-    request[PRINCIPAL], request[DIRECTORY], request[IS_ASSUMED] = principal, directory, is_assumed
+    request[PRINCIPAL], request[DIRECTORY] = principal, directory
     return await handler(request)
 
 
