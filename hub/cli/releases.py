@@ -67,7 +67,7 @@ def list_releases(ctx: typer.Context, member: Member, as_json: Json = False) -> 
         directory = await hub.directory()
         principal = _principal(directory, member)
         found = await releases.list_releases(hub, principal)
-        return [shown(directory, principal, release) for release in sorted(found, key=lambda one: one.request.asked_us)]
+        return [shown(directory, release) for release in sorted(found, key=lambda one: one.request.asked_us)]
 
     show(with_hub(ctx, work), COLUMNS, as_json=as_json)
 
@@ -86,7 +86,7 @@ def _acting(ctx: typer.Context, member: str, work: Callable[[Hub, Directory, Pri
     async def acting(hub: Hub) -> models.Release:
         directory = await hub.directory()
         principal = _principal(directory, member)
-        return shown(directory, principal, await work(hub, directory, principal))
+        return shown(directory, await work(hub, directory, principal))
 
     return with_hub(ctx, acting)
 

@@ -1,5 +1,7 @@
 """Requests that the source of what a member sees release it wider, and what became of them."""
 
+import hashlib
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,13 +50,17 @@ class ReleaseRequest:
     id: ReleaseId
     asked_us: int
     asker: MemberId
-    source: MemberId
+    source_key: str  # `source_key()` of the source
     source_known: bool  # the asker may know who the source is
     about: AskedVersion
-    source_object: str  # the object as its source knows it: under another id where the asker sees a rendition that names nobody
     to: Grantee
     reason: str
     answer: ReleaseAnswer | None = None
+
+    @property
+    def is_about_rendition(self) -> bool:
+        """Whether what it is about names nobody, so that nothing may tell who its source is."""
+        return not self.source_key.startswith("identity--")
 
     def state(self, released_us: int | None) -> ReleaseState:
         """Return where the request stands, if the source has published a looser version at `released_us` (None: it has not)."""
@@ -63,6 +69,11 @@ class ReleaseRequest:
         if not self.answer.agreed:
             return ReleaseState.REFUSED
         return ReleaseState.AGREED if released_us is None else ReleaseState.DONE
+
+
+def source_key(secret: bytes, source: MemberId, *, anonymous: bool) -> str:
+    """Return what a request keeps of its source: who reads the request alone must not learn who is behind a rendition."""
+    return hmac.new(secret, f"release source\0{source}".encode(), hashlib.sha256).hexdigest() if anonymous else source
 
 
 def may_know_source(asker: Member, labels: Iterable[Label]) -> bool:

@@ -2,7 +2,7 @@
 
 * Who may not see an object cannot ask about it: to it, the object is not there.
 * A request is between its asker and the source; nobody else learns of it. Whom the source does not want to be known to does not learn its
-  name here either.
+  name here either, and of a request about a rendition neither the store nor the audit trail says whom it went to.
 * A yes loosens nothing. The source says what it is going to publish the object under, and pushes a newer version itself; once a looser one
   is in the collection, the request is done.
 """
@@ -10,11 +10,12 @@
 from dataclasses import dataclass
 
 from hub.domain.directory import Directory, HeldCollection
-from hub.domain.ids import LabelId, ReleaseId, new_uuid
+from hub.domain.ids import LabelId, MemberId, ReleaseId, new_uuid
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal, Role
 from hub.domain.naming import checked_description, checked_member_id, checked_name
-from hub.domain.release import AskedVersion, ReleaseAnswer, ReleaseRequest, ReleaseState, is_looser, may_know_source
+from hub.domain.pseudonym import Pseudonyms
+from hub.domain.release import AskedVersion, ReleaseAnswer, ReleaseRequest, ReleaseState, is_looser, may_know_source, source_key
 from hub.domain.taxii import Grantee, GranteeKind
 from hub.errors import Conflict, Invalid, NotFound, Withheld
 from hub.service.administer import require_active, require_role
@@ -24,6 +25,7 @@ from hub.service.groups import get_group
 from hub.service.members import get_member
 from hub.service.view import rights, see
 from hub.store import releases as store
+from hub.store.anonymity import find_renditions
 from hub.store.audit import add_audit
 from hub.store.database import Connection
 from hub.store.feed import StoredEntry, entries_of, list_labels
@@ -37,6 +39,7 @@ class Release:
 
     request: ReleaseRequest
     released_us: int | None  # when the source published a looser version; None: it has not
+    original: str | None = None  # where the caller is the source: the object by the id that it gave it
 
     @property
     def state(self) -> ReleaseState:
@@ -65,14 +68,15 @@ async def ask_release(hub: Hub, directory: Directory, principal: Principal, obje
     if member is None or found is None:
         raise NotFound(_NOT_THERE)
     held, entry, labels = found
+    anonymous = any(label.anonymous for label in labels)
     async with hub.db.read() as conn:
-        source = await store.find_producer(conn, entry.version_row)
+        source = (await _original(hub, conn, object_id))[0] if anonymous else await store.find_producer(conn, entry.version_row)
     if source == member.id:
         raise Invalid("the object is your own: publish a newer version under the wider marking")
     about = AskedVersion(held.row, entry.object_row, object_id, entry.version_us, entry.label)
     request = ReleaseRequest(
-        ReleaseId(new_uuid()), hub.now_us(), member.id, source, may_know_source(member, labels), about, object_id,
-        _audience(directory, principal, to), reason,
+        ReleaseId(new_uuid()), hub.now_us(), member.id, source_key(hub.secret, source, anonymous=anonymous),
+        may_know_source(member, labels), about, _audience(directory, principal, to), reason,
     )  # fmt: skip
     await hub.db.write(_add, request, principal, hub.config.release_requests_max)
     return Release(request, None)
@@ -92,7 +96,7 @@ async def answer_release(hub: Hub, principal: Principal, request: str, *, agreed
     """
     require_role(principal, Role.PUBLISHER)
     held = await get_release(hub, principal, request)
-    if principal.member is None or held.request.source != principal.member.id:
+    if held.original is None:
         raise Withheld("only the source of the object answers the request")
     if not reason.strip():
         raise Invalid("reason: say why, or why not; the asker reads it")
@@ -101,7 +105,7 @@ async def answer_release(hub: Hub, principal: Principal, request: str, *, agreed
         raise Invalid("marking: say with a yes, and only with a yes, what you are going to publish the object under")
     if marking is not None:
         checked_name(marking, "marking")
-    await hub.db.write(_answer, held.request.id, principal, ReleaseAnswer(agreed, reason, marking, hub.now_us()))
+    await hub.db.write(_answer, held.request, principal, ReleaseAnswer(agreed, reason, marking, hub.now_us()))
     return await get_release(hub, principal, request)
 
 
@@ -114,9 +118,10 @@ async def get_release(hub: Hub, principal: Principal, request: str) -> Release:
     require_active(principal)
     async with hub.db.read() as conn:
         held = await store.find_request(conn, request)
-    if held is None or principal.member is None or principal.member.id not in (held.asker, held.source):
+    keys = _keys(hub, principal.member)
+    if held is None or principal.member is None or not (held.asker == principal.member.id or held.source_key in keys):
         raise NotFound("there is no such request")
-    return await _with_outcome(hub, held)
+    return await _with_outcome(hub, held, keys)
 
 
 async def list_releases(hub: Hub, principal: Principal) -> list[Release]:
@@ -125,13 +130,20 @@ async def list_releases(hub: Hub, principal: Principal) -> list[Release]:
     if principal.member is None:
         return []
     async with hub.db.read() as conn:
-        held = await store.list_requests(conn, principal.member.id)
-    return [await _with_outcome(hub, request) for request in held]
+        held = await store.list_requests(conn, principal.member.id, keys := _keys(hub, principal.member))
+    return [await _with_outcome(hub, request, keys) for request in held]
 
 
-def is_source(principal: Principal, release: Release) -> bool:
-    """Whether the caller's member is the one that is asked."""
-    return principal.member is not None and principal.member.id == release.request.source
+def _keys(hub: Hub, member: Member | None) -> list[str]:
+    """Return what requests keep of a member as their source: of what it is known for, and of renditions."""
+    return [source_key(hub.secret, member.id, anonymous=anonymous) for anonymous in (False, True)] if member is not None else []
+
+
+async def _original(hub: Hub, conn: Connection, rendition: str) -> tuple[MemberId, str]:
+    """Return who is behind a rendition, and the id of the object that it was made from."""
+    held = (await find_renditions(conn, [rendition]))[rendition]
+    source = Pseudonyms.of(hub.secret).unseal(rendition, held.sealed)
+    return source.producer, source.stix_id
 
 
 async def _find_seen(
@@ -172,32 +184,44 @@ async def _add(conn: Connection, request: ReleaseRequest, principal: Principal, 
     if await store.count_open(conn, request.asker) >= open_max:
         raise Conflict(f"{open_max} of your requests wait for an answer, and no more may at a time")
     await store.add_request(conn, request)
-    await _record(conn, principal, request.asked_us, "release.ask", request.id, object=request.about.stix_id, to=str(request.to))
+    await _record(conn, principal, request, request.asked_us, "release.ask", to=str(request.to))
 
 
-async def _answer(conn: Connection, request: ReleaseId, principal: Principal, answer: ReleaseAnswer) -> None:
-    if not await store.answer_request(conn, request, answer):
+async def _answer(conn: Connection, request: ReleaseRequest, principal: Principal, answer: ReleaseAnswer) -> None:
+    if not await store.answer_request(conn, request.id, answer):
         raise Conflict("the request was answered before")
-    await _record(conn, principal, answer.answered_us, "release.answer", request, agreed=answer.agreed, marking=answer.marking)
+    if not request.is_about_rendition:  # whoever answers is its source
+        await _record(conn, principal, request, answer.answered_us, "release.answer", agreed=answer.agreed, marking=answer.marking)
 
 
-async def _record(conn: Connection, principal: Principal, at_us: int, action: str, target: str, **detail: object) -> None:
-    await add_audit(conn, at_us=at_us, actor=principal.credential, action=action, target=target, detail=detail)
+async def _record(conn: Connection, principal: Principal, request: ReleaseRequest, at_us: int, action: str, **detail: object) -> None:
+    await add_audit(conn, at_us=at_us, actor=principal.credential, action=action, target=request.about.stix_id, detail=detail)
 
 
-async def _with_outcome(hub: Hub, request: ReleaseRequest) -> Release:
+async def _with_outcome(hub: Hub, request: ReleaseRequest, keys: list[str]) -> Release:
+    """Return a request as its asker, or who goes by one of `keys` as its source, sees it."""
+    original: str | None = None
+    if request.source_key in keys:
+        original = request.about.stix_id
+        if request.is_about_rendition:
+            async with hub.db.read() as conn:
+                original = (await _original(hub, conn, request.about.stix_id))[1]
+    return Release(request, await _released_us(hub, request), original)
+
+
+async def _released_us(hub: Hub, request: ReleaseRequest) -> int | None:
     """Look for a looser version where the source has agreed to publish one: pushes do nothing for requests."""
     if request.answer is None or not request.answer.agreed:
-        return Release(request, None)
+        return None
     about = request.about
     async with hub.db.read() as conn:
         entries = await entries_of(conn, about.collection_row, [about.stix_id])
         newer = [entry for entry in entries if entry.object_row == about.object_row and entry.version_us > about.version_us]
         if not newer:
-            return Release(request, None)
+            return None
         asked = await _labels(conn, about.collection_row, about.label)
         looser = [entry.date_us for entry in newer if is_looser(await _labels(conn, about.collection_row, entry.label), asked)]
-    return Release(request, min(looser, default=None))
+    return min(looser, default=None)
 
 
 async def _labels(conn: Connection, collection_row: int, label: LabelId) -> list[Label]:

@@ -1,11 +1,13 @@
 """Requests for wider release, and who produced what they are about."""
 
-from sqlalchemy import Text, bindparam, func, insert, or_, select, update
+from collections.abc import Collection
+
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from hub.domain.ids import LabelId, MemberId, ReleaseId
 from hub.domain.release import AskedVersion, ReleaseAnswer, ReleaseRequest
 from hub.domain.taxii import Grantee, GranteeKind
-from hub.store.database import Connection, Row, prepare
+from hub.store.database import Connection, Row, among, prepare
 from hub.store.tables import table
 
 REQUEST = table("release_request")
@@ -15,16 +17,14 @@ MEMBER = table("member")
 _COLUMNS = [
     REQUEST.c[name]
     for name in (
-        "id", "asked_us", "asker_id", "source_id", "source_known", "collection_row", "object_row", "stix_id", "version_us", "label_id",
-        "source_stix_id", "grantee_kind", "grantee_value", "reason", "answered_us", "agreed", "marking", "answer",
+        "id", "asked_us", "asker_id", "source_key", "source_known", "collection_row", "object_row", "stix_id", "version_us", "label_id",
+        "grantee_kind", "grantee_value", "reason", "answered_us", "agreed", "marking", "answer",
     )
 ]  # fmt: skip
 _ADD = prepare(insert(REQUEST))
 _GET = prepare(select(*_COLUMNS).where(REQUEST.c.id == bindparam("request")))
 _OF_MEMBER = prepare(
-    select(*_COLUMNS)
-    .where(or_(REQUEST.c.asker_id == bindparam("member", type_=Text), REQUEST.c.source_id == bindparam("member", type_=Text)))
-    .order_by(REQUEST.c.id)
+    select(*_COLUMNS).where(or_(REQUEST.c.asker_id == bindparam("asker"), among(REQUEST.c.source_key, "keys"))).order_by(REQUEST.c.id)
 )
 _OPEN = prepare(select(func.count()).select_from(REQUEST).where(REQUEST.c.asker_id == bindparam("member"), REQUEST.c.answered_us.is_(None)))
 _SAME = prepare(
@@ -61,9 +61,9 @@ async def add_request(conn: Connection, request: ReleaseRequest) -> None:
     """Insert a request that is not answered yet."""
     about = request.about
     await conn.execute(
-        _ADD, id=request.id, asked_us=request.asked_us, asker_id=request.asker, source_id=request.source,
+        _ADD, id=request.id, asked_us=request.asked_us, asker_id=request.asker, source_key=request.source_key,
         source_known=int(request.source_known), collection_row=about.collection_row, object_row=about.object_row, stix_id=about.stix_id,
-        version_us=about.version_us, label_id=about.label, source_stix_id=request.source_object, grantee_kind=request.to.kind.value,
+        version_us=about.version_us, label_id=about.label, grantee_kind=request.to.kind.value,
         grantee_value=request.to.value, reason=request.reason, answered_us=None, agreed=None, marking=None, answer=None,
     )  # fmt: skip
 
@@ -83,9 +83,9 @@ async def find_request(conn: Connection, request: str) -> ReleaseRequest | None:
     return _request(row) if row is not None else None
 
 
-async def list_requests(conn: Connection, member: MemberId) -> list[ReleaseRequest]:
-    """Return the requests that a member made, and those that it is the source for, by id."""
-    return [_request(row) for row in await conn.fetch(_OF_MEMBER, member=member)]
+async def list_requests(conn: Connection, member: MemberId, keys: Collection[str]) -> list[ReleaseRequest]:
+    """Return the requests that a member made, and those to the source that goes by one of `keys`, by id."""
+    return [_request(row) for row in await conn.fetch(_OF_MEMBER, asker=member, keys=list(keys))]
 
 
 async def count_open(conn: Connection, asker: MemberId) -> int:
@@ -99,10 +99,10 @@ async def is_asked(conn: Connection, asker: MemberId, stix_id: str, to: Grantee)
 
 
 def _request(row: Row) -> ReleaseRequest:
-    id, asked_us, asker, source, source_known, *about, source_object, kind, value, reason, answered_us, agreed, marking, answer = row
+    id, asked_us, asker, source, source_known, *about, kind, value, reason, answered_us, agreed, marking, answer = row
     collection_row, object_row, stix_id, version_us, label = about
     return ReleaseRequest(
-        ReleaseId(id), asked_us, MemberId(asker), MemberId(source), bool(source_known),
-        AskedVersion(collection_row, object_row, stix_id, version_us, LabelId(label)), source_object, Grantee(GranteeKind(kind), value),
+        ReleaseId(id), asked_us, MemberId(asker), source, bool(source_known),
+        AskedVersion(collection_row, object_row, stix_id, version_us, LabelId(label)), Grantee(GranteeKind(kind), value),
         reason, None if answered_us is None else ReleaseAnswer(bool(agreed), answer, marking, answered_us),
     )  # fmt: skip

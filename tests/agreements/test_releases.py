@@ -183,7 +183,7 @@ async def test_the_trail_keeps_who_asked_and_answered_and_not_whom(community: Co
     request = await community.ask("energy", shared["id"])
     await community.answer(request, agreed=True, marking="TLP:CLEAR")
     answered, asked = (await list_audit(community.hub, COMMAND_LINE, before=None, limit=2))[:2]
-    assert (asked.action, asked.target, asked.detail) == ("release.ask", request, {"object": shared["id"], "to": "everyone"})
+    assert (asked.action, asked.target, asked.detail) == ("release.ask", shared["id"], {"to": "everyone"})
     assert (answered.action, answered.detail) == ("release.answer", {"agreed": True, "marking": "TLP:CLEAR"})
     source = (await community.principal("source")).member
     assert source is not None

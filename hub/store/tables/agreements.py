@@ -38,19 +38,18 @@ class ReleaseRequestRow(SQLModel, table=True):
     __tablename__ = "release_request"
     __table_args__ = (
         Index("ix_release_request_asker_id", "asker_id", "asked_us"),
-        Index("ix_release_request_source_id", "source_id", "asked_us"),
+        Index("ix_release_request_source_key", "source_key", "asked_us"),
     )
     id: str = Field(sa_column=Column(Text, primary_key=True))
     asked_us: int = Field(sa_column=Column(BigInteger, nullable=False))
     asker_id: str = Field(sa_column=Column(Text, ForeignKey("member.id"), nullable=False))
-    source_id: str = Field(sa_column=Column(Text, ForeignKey("member.id"), nullable=False))
+    source_key: str = Field(sa_column=Column(Text, nullable=False))  # the source's id; of a rendition a hash under the hub's secret
     source_known: int = Field(sa_column=Column(SmallInteger, nullable=False))  # 1: the asker may know who the source is
     collection_row: int = Field(sa_column=Column(Integer, nullable=False))
     object_row: int = Field(sa_column=Column(BigInteger, nullable=False))
     stix_id: str = Field(sa_column=Column(Text, nullable=False))
     version_us: int = Field(sa_column=Column(BigInteger, nullable=False))
     label_id: int = Field(sa_column=Column(BigInteger, nullable=False))  # of that version when it was asked about
-    source_stix_id: str = Field(sa_column=Column(Text, nullable=False))  # the object as its source knows it
     grantee_kind: str = Field(sa_column=Column(Text, nullable=False))  # to whom it should be released
     grantee_value: str = Field(sa_column=Column(Text, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))

@@ -110,7 +110,7 @@ class Release(Shown):
     id: str
     asked_at: Moment
     asker: str
-    source: str | None = Field(description="null where it is not for the asker to know")
+    source: str | None = Field(description="null where it is not for the asker to know, and of an object that names nobody")
     object: str
     version: Moment
     to: str

@@ -5,10 +5,11 @@ from http import HTTPStatus
 from aiohttp import hdrs
 
 from hub.domain.directory import Directory
-from hub.domain.member import Principal, Role
+from hub.domain.ids import MemberId
+from hub.domain.member import Role
 from hub.domain.timestamp import format_timestamp
 from hub.service import releases
-from hub.service.releases import Release, is_source
+from hub.service.releases import Release
 from hub.web.api import agreement_models as models
 from hub.web.api import render
 from hub.web.api.models import Listing, NamePage
@@ -19,19 +20,19 @@ async def list_releases(call: Call[NamePage]) -> Listing[models.Release]:
     """List the requests for wider release that your member made, and those that it is the source for."""
     known = await releases.list_releases(call.hub, call.principal)
     found, following = page(known, call.sent, key=lambda release: str(release.request.id))
-    return Listing[models.Release](items=[shown(call.directory, call.principal, release) for release in found], next=following)
+    return Listing[models.Release](items=[shown(call.directory, release) for release in found], next=following)
 
 
 async def ask_release(call: Call[models.NewRelease]) -> models.Release:
     """Ask the source of an object that your member sees to release it wider."""
     sent = call.sent
     asked = await releases.ask_release(call.hub, call.directory, call.principal, sent.object, to=sent.to, reason=sent.reason)
-    return shown(call.directory, call.principal, asked)
+    return shown(call.directory, asked)
 
 
 async def get_release(call: Call[None]) -> models.Release:
     """Show a request for wider release that your member made, or is the source for."""
-    return shown(call.directory, call.principal, await releases.get_release(call.hub, call.principal, call.path["release"]))
+    return shown(call.directory, await releases.get_release(call.hub, call.principal, call.path["release"]))
 
 
 async def answer_release(call: Call[models.ReleaseAnswer]) -> models.Release:
@@ -40,17 +41,17 @@ async def answer_release(call: Call[models.ReleaseAnswer]) -> models.Release:
     answered = await releases.answer_release(
         call.hub, call.principal, call.path["release"], agreed=sent.agreed, reason=sent.reason, marking=sent.marking
     )
-    return shown(call.directory, call.principal, answered)
+    return shown(call.directory, answered)
 
 
-def shown(directory: Directory, principal: Principal, value: Release) -> models.Release:
+def shown(directory: Directory, value: Release) -> models.Release:
     """Show a request to its asker, without the source's name where that is not for the asker, or to the source."""
     request, answer = value.request, value.request.answer
-    known = request.source_known or is_source(principal, value)
+    known = not request.is_about_rendition and (request.source_known or value.original is not None)
     return models.Release(
         id=request.id, asked_at=format_timestamp(request.asked_us), asker=directory.members[request.asker].slug,
-        source=directory.members[request.source].slug if known else None,
-        object=request.source_object if is_source(principal, value) else request.about.stix_id,
+        source=directory.members[MemberId(request.source_key)].slug if known else None,
+        object=value.original or request.about.stix_id,
         version=format_timestamp(request.about.version_us), to=str(request.to), reason=request.reason, state=value.state,
         answered_at=render.moment(answer.answered_us if answer is not None else None),
         answer=answer.reason if answer is not None else None, marking=answer.marking if answer is not None else None,

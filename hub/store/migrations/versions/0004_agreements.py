@@ -41,14 +41,13 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("asked_us", sa.BigInteger(), nullable=False),
         sa.Column("asker_id", sa.Text(), nullable=False),
-        sa.Column("source_id", sa.Text(), nullable=False),
+        sa.Column("source_key", sa.Text(), nullable=False),
         sa.Column("source_known", sa.SmallInteger(), nullable=False),
         sa.Column("collection_row", sa.Integer(), nullable=False),
         sa.Column("object_row", sa.BigInteger(), nullable=False),
         sa.Column("stix_id", sa.Text(), nullable=False),
         sa.Column("version_us", sa.BigInteger(), nullable=False),
         sa.Column("label_id", sa.BigInteger(), nullable=False),
-        sa.Column("source_stix_id", sa.Text(), nullable=False),
         sa.Column("grantee_kind", sa.Text(), nullable=False),
         sa.Column("grantee_value", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -57,8 +56,7 @@ def upgrade() -> None:
         sa.Column("marking", sa.Text(), nullable=True),
         sa.Column("answer", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["asker_id"], ["member.id"], name=op.f("fk_release_request_asker_id")),
-        sa.ForeignKeyConstraint(["source_id"], ["member.id"], name=op.f("fk_release_request_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_release_request")),
     )
     op.create_index("ix_release_request_asker_id", "release_request", ["asker_id", "asked_us"])
-    op.create_index("ix_release_request_source_id", "release_request", ["source_id", "asked_us"])
+    op.create_index("ix_release_request_source_key", "release_request", ["source_key", "asked_us"])
