@@ -1,5 +1,6 @@
 """`hub policy`: check policies and try them on their scenarios, without a running hub; put them in force in one."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,11 @@ from hub.domain.policy import PolicyBundle
 from hub.domain.policy_floor import check_bundle
 from hub.domain.policy_scenario import failures_of, scenarios_of
 from hub.errors import ConfigError
-from hub.service import policies
+from hub.service import policies, policy_diff
 from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
 from hub.web.api import models, render
+from hub.web.api import policy_diff as api
 
 app = typer.Typer(help="Check the policies that decide who sees what, try them, and put them in force.", no_args_is_help=True)
 
@@ -102,6 +104,38 @@ def show_status(ctx: typer.Context, as_json: Json = False) -> None:
         typer.echo(f"bundle {proposal.digest} waits for approval: {proposal.proposed_by} proposed it at {proposal.proposed_at}")
     for rule in status.rules:
         typer.echo(f"  {rule.effect} {rule.id} ({rule.source}): {rule.reason}")
+
+
+@app.command("diff")
+def diff_policies(
+    ctx: typer.Context,
+    old: Annotated[str, typer.Argument(help="A directory, a digest, or active.")],
+    new: Annotated[str, typer.Argument(help="A directory, a digest, or active.")],
+    as_json: Json = False,
+) -> None:
+    """Show member by member what other policies would give and take, of all that came in during the last 30 days."""
+
+    async def work(hub: Hub) -> api.PolicyDiff:
+        directory = await hub.directory()
+        return api.shown(await policy_diff.diff_policies(hub, directory, COMMAND_LINE, _named(old), _named(new)))
+
+    found = with_hub(ctx, work)
+    if as_json:
+        show_one(found, as_json=True)
+        return
+    for one in found.differences:
+        rules = ", ".join(rule.id for rule in one.rules) or "no policy permits it"
+        change = f"{_when(one.before_h)} -> {_when(one.after_h)}"
+        typer.echo(f"{one.member} {one.effect} {one.entries} in {one.collection}: {change}, by {rules} ({', '.join(one.examples)})")
+    typer.echo(f"{len({one.member for one in found.differences})} members would see something else than now")
+
+
+def _named(text: str) -> str | Mapping[str, bytes]:
+    return _load(Path(text)).files if Path(text).is_dir() else text
+
+
+def _when(delay_h: int | None) -> str:
+    return "never" if delay_h is None else f"after {delay_h} h" if delay_h else "at once"
 
 
 def _tell_in_force(bundle: PolicyBundle) -> None:

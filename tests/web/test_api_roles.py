@@ -83,6 +83,7 @@ TABLE = {
     ("POST", "/items/{item}/ruling"): (403, 404, 201, 201, 201),
     ("GET", "/report-backs"): ALL,
     ("GET", "/report-backs/{request}"): ALL,
+    ("POST", "/policies/diff"): ADMINS,
     ("POST", "/preview"): (403, 200, 200, 200, 404),  # the last sees no collection
     ("GET", "/audit"): ADMINS,
     ("GET", "/explain"): ALL,
@@ -141,6 +142,7 @@ def bodies(community: Community) -> dict[tuple[str, str], object]:
         ("POST", "/contests"): {"event": int(community.item), "reason": "It was new."},
         ("POST", "/contests/{contest}/answer"): {"upheld": False, "reason": "It was not."},
         ("POST", "/items/{item}/ruling"): {"verdict": "true", "reason": "We looked at it."},
+        ("POST", "/policies/diff"): {"old": "active", "new": "active"},
         ("POST", "/preview"): {"collection": "shared", "objects": [{"type": "indicator"}]},
         ("POST", "/policies"): {"files": {name: body.decode() for name, body in files.items()}},
     }

@@ -4,7 +4,19 @@ import json
 
 from aiohttp import hdrs, web
 
-from hub.web.api import agreements, collections, credentials, items, members, policies, preview, releases, report_backs, standing
+from hub.web.api import (
+    agreements,
+    collections,
+    credentials,
+    items,
+    members,
+    policies,
+    policy_diff,
+    preview,
+    releases,
+    report_backs,
+    standing,
+)
 from hub.web.api.openapi import PATH, describe
 from hub.web.api.operation import JSON_TYPE, PREFIX
 from hub.web.keys import CONFIG
@@ -16,6 +28,7 @@ OPERATIONS = (
     *agreements.OPERATIONS,
     *releases.OPERATIONS,
     *policies.OPERATIONS,
+    *policy_diff.OPERATIONS,
     *preview.OPERATIONS,
     *standing.OPERATIONS,
     *items.OPERATIONS,
