@@ -93,6 +93,7 @@ def add_collection(
     signature_required: Annotated[bool, typer.Option("--signature-required", help="Refuse objects without a signature.")] = False,
     media_type: MediaTypes = None,
     reciprocal: Annotated[bool, typer.Option("--reciprocal", help="Content that does not say takes part in reciprocal release.")] = False,
+    agreement: Annotated[str | None, typer.Option(help="The sharing agreement under which its content flows.")] = None,
     as_json: Json = False,
 ) -> None:
     """Add a collection."""
@@ -101,7 +102,7 @@ def add_collection(
         added = await collections.add_collection(
             hub, COMMAND_LINE, title=title, root=root, alias=alias, description=description, readers=reader or (), writers=writer or (),
             default_tlp=default_tlp, topic=topic, signature_required=signature_required, media_types=media_type or (MEDIA_TYPE_STIX,),
-            reciprocal=reciprocal,
+            reciprocal=reciprocal, agreement=agreement,
         )  # fmt: skip
         return await _shown(hub, added)
 

@@ -15,6 +15,17 @@ CIRCLE_SLUG = "ot-circle"
 CIRCLE_NAME = "Operational Technology Circle"
 CIRCLE_MEMBERS = ("cyber-agency", "energy", "water")
 
+AGREEMENT_SLUG = "cni-threat-sharing"
+AGREEMENT_TITLE = "CNI threat sharing arrangement"
+AGREEMENT_PARTIES = ("everyone",)
+AGREEMENT_BASIS = "Memorandum of the agencies and operators"
+AGREEMENT_PURPOSE = "defence, not supervision"
+SIGNATORIES = (
+    ("cyber-agency", "Imogen Hale", "Director of Operations"),
+    ("energy", "Rowan Tate", "Chief Operating Officer"),
+    ("water", "Priya Dale", "Head of Resilience"),
+)  # member, person, role
+
 
 @dataclass(frozen=True, slots=True)
 class SampleCollection:
@@ -27,6 +38,7 @@ class SampleCollection:
     writers: tuple[str, ...]
     default_tlp: Tlp = Tlp.AMBER
     topic: str = "threat"
+    agreement: str | None = None
 
 
 COLLECTIONS = (
@@ -53,6 +65,7 @@ COLLECTIONS = (
         "What operators and agencies see: indicators, observations, sightings and what they think of them.",
         readers=("kind:operator", "kind:agency", "member:soc"),
         writers=("kind:operator", "kind:agency"),
+        agreement=AGREEMENT_SLUG,
     ),
     SampleCollection(
         "sandbox",

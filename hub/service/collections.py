@@ -147,16 +147,18 @@ async def add_collection(
     hub: Hub, principal: Principal, *, title: str, root: str = DEFAULT_ROOT, alias: str | None = None, description: str | None = None,
     readers: Iterable[str] = (), writers: Iterable[str] = (), default_tlp: Tlp = Tlp.AMBER, topic: str = "threat",
     signature_required: bool = False, media_types: Iterable[str] = (MEDIA_TYPE_STIX,), reciprocal: bool = False,
+    agreement: str | None = None,
 ) -> Collection:  # fmt: skip
     """Add a collection.
 
     Args:
         reciprocal: whether content that does not say takes part in reciprocal release.
+        agreement: slug or id of the sharing agreement under which its content flows; None: the terms of membership.
         readers, writers: who has the right, each as `everyone`, `kind:operator`, `sector:energy`, `group:SLUG` or `member:SLUG`.
     Raises:
         Withheld: `principal` is no administrator.
         Invalid: a field is not as it should be.
-        NotFound: there is no such API Root, group or member.
+        NotFound: there is no such API Root, group, member or sharing agreement.
         Conflict: title or alias are taken in the root.
     """
     require_role(principal, Role.ADMIN)
@@ -175,7 +177,9 @@ async def add_collection(
             plain,
             readers=frozenset(grantee(c.directory, name) for name in named_readers),
             writers=frozenset(grantee(c.directory, name) for name in named_writers),
+            agreement=_agreement(c, agreement),
         )
+        _refuse_defaults_not_permitted(c.directory, collection)
         await store.add_collection(c.conn, collection, now_us=c.now_us)
         await c.record("collection.add", collection.id, root=root, **_traced(collection))
         return collection

@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.demo.community import CIRCLE_MEMBERS, CIRCLE_NAME, CIRCLE_SLUG, COLLECTIONS, SampleCollection, members, role_of
+from hub.demo.community import (
+    AGREEMENT_BASIS,
+    AGREEMENT_PARTIES,
+    AGREEMENT_PURPOSE,
+    AGREEMENT_SLUG,
+    AGREEMENT_TITLE,
+    CIRCLE_MEMBERS,
+    CIRCLE_NAME,
+    CIRCLE_SLUG,
+    COLLECTIONS,
+    SIGNATORIES,
+    SampleCollection,
+    members,
+    role_of,
+)
 from hub.demo.content import contributions
 from hub.domain.directory import Directory
 from hub.domain.member import Principal, Role
@@ -17,6 +31,7 @@ from hub.domain.taxii import Outcome
 from hub.errors import ConfigError
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
+from hub.service.agreements import Signature, add_agreement
 from hub.service.collections import add_collection
 from hub.service.context import Hub
 from hub.service.groups import add_group
@@ -56,7 +71,7 @@ async def is_inhabited(hub: Hub) -> bool:
 
 
 async def settle_community(hub: Hub, seed: Seed) -> None:
-    """Add the members, people, sharing group and collections of the demo that are not there yet."""
+    """Add the members, people, sharing group, agreement and collections of the demo that are not there yet."""
     held = await hub.directory()
     if ADMIN not in held.people:
         await add_person(hub, COMMAND_LINE, username=ADMIN, password=seed.passwords[ADMIN], role=Role.ADMIN, member=None)
@@ -73,6 +88,8 @@ async def settle_community(hub: Hub, seed: Seed) -> None:
             )  # fmt: skip
     if held.find_group(CIRCLE_SLUG) is None:
         await add_group(hub, COMMAND_LINE, slug=CIRCLE_SLUG, name=CIRCLE_NAME, members=CIRCLE_MEMBERS)
+    if held.find_agreement(AGREEMENT_SLUG) is None:
+        await _agree(hub, seed.as_of)
     for collection in COLLECTIONS:
         if held.find_collection(DEFAULT_ROOT, collection.alias) is None:
             await _add(hub, collection)
@@ -121,10 +138,21 @@ def describe_demo(directory: Directory, seed: Seed, base_url: str) -> dict[str, 
     }  # fmt: skip
 
 
+async def _agree(hub: Hub, as_of: datetime) -> None:
+    day_us = 24 * 3600 * 1_000_000
+    starts_us = int(as_of.timestamp()) * 1_000_000 - 30 * day_us
+    await add_agreement(
+        hub, COMMAND_LINE, slug=AGREEMENT_SLUG, title=AGREEMENT_TITLE, parties=AGREEMENT_PARTIES, legal_basis=AGREEMENT_BASIS,
+        purpose=AGREEMENT_PURPOSE, starts_us=starts_us, review_us=starts_us + 365 * day_us,
+        signatories=[Signature(member, person, role, starts_us - day_us) for member, person, role in SIGNATORIES],
+    )  # fmt: skip
+
+
 async def _add(hub: Hub, sample: SampleCollection) -> None:
     await add_collection(
         hub, COMMAND_LINE, title=sample.title, root=DEFAULT_ROOT, alias=sample.alias, description=sample.description,
         readers=sample.readers, writers=sample.writers, default_tlp=sample.default_tlp, topic=sample.topic,
+        agreement=sample.agreement,
     )  # fmt: skip
 
 

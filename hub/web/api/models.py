@@ -247,6 +247,9 @@ class NewCollection(Given):
     signature_required: bool = False
     media_types: list[str] = [MEDIA_TYPE_STIX]
     reciprocal: bool = Field(default=False, description="whether content that does not say takes part in reciprocal release")
+    agreement: Reference | None = Field(
+        None, description="the sharing agreement under which its content flows; null: the terms of membership"
+    )
 
 
 class CollectionChange(Given):
