@@ -193,6 +193,8 @@ class Credited:
     day: int
     credit: int
     stix_id: str | None
+    alias: str | None = None  # the id by which others know the object, where its producer is not named
+    own: bool = True  # the object is the member's own
 
 
 @dataclass(frozen=True, slots=True)

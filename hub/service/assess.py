@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from hub.domain.anonymity import label_of_rendition
 from hub.domain.assessment import Books, references
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.ids import LabelId, MemberId
@@ -19,6 +20,7 @@ from hub.domain.ledger import PUBLIC_TOPIC, Given, Held, LedgerKind, Shown, obse
 from hub.domain.member import Member
 from hub.domain.placing import Placed, open_account, place, settle
 from hub.domain.policy import Decision, PolicyBundle
+from hub.domain.pseudonym import Pseudonyms
 from hub.domain.standing import day_of
 from hub.domain.standing_rules import StandingRules
 from hub.domain.taxii import audiences_of
@@ -223,7 +225,7 @@ class _Sight:
         label, held = self.labels[shown.label], self.work.collections[shown.collection_row]
         decision = self.work.bundle.decide_label(member, label, held.collection)
         if not decision.allowed and label.attribution is not Attribution.EVERYONE:
-            rendition = replace(label, anonymous=True, producer=None)
+            rendition = label_of_rendition(label, label.recipients)
             decision = self.work.bundle.decide_label(member, rendition, held.collection)
         return decision
 
@@ -237,7 +239,9 @@ def _given(work: _Round, line: Line) -> Given | None:
     properties = orjson.loads(line.body)
     observables = keys_of(properties)
     keys = frozenset(map(observable_key, observables))
-    return Given(line.object_row, line.stix_id, None, properties, observables, keys, public, _audience(work, held))
+    hidden = line.attribution is not None
+    alias = Pseudonyms.of(work.hub.secret).id_of(line.event.member, line.stix_id) if hidden else None
+    return Given(line.object_row, line.stix_id, alias, properties, observables, keys, public, _audience(work, held))
 
 
 def _audience(work: _Round, held: HeldCollection) -> frozenset[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hub.domain.agreement import Basis
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.feed import View
-from hub.domain.label import Label
+from hub.domain.label import Attribution, Label
 from hub.domain.member import Member, Principal, Role
 from hub.domain.policy import Decision
 from hub.domain.timestamp import format_timestamp
@@ -61,7 +61,8 @@ class Explanation:
 async def explain(hub: Hub, directory: Directory, principal: Principal | None, member: str, object_id: str) -> Explanation:
     """Say whether and why a member sees an object.
 
-    Administrators may ask about every member; others about their own, and only about what it may see.
+    Administrators may ask about every member; others about their own, and only about what it may see. An original whose producer is not
+    known to everyone is there for nobody but members who see it and ask for themselves: the answers for others would tell whose it is.
 
     Args:
         principal: who asks; None for the command line.
@@ -74,14 +75,21 @@ async def explain(hub: Hub, directory: Directory, principal: Principal | None, m
         require_active(principal)
     asked = directory.find_member(member)
     officer = principal is None or principal.role.includes(Role.ADMIN)
-    if asked is None or not (officer or (principal.member is not None and principal.member.id == asked.id)):  # type: ignore[union-attr]
+    own = principal is not None and principal.member is not None and asked is not None and principal.member.id == asked.id
+    if asked is None or not (officer or own):
         raise NotFound("no such member, or none that you may ask about")
     versions: list[VersionAnswer] = []
     for held in directory.collections.values():
         versions += await _in_collection(hub, directory, asked, held, object_id)
-    if not versions or not (officer or any(version.seen for version in versions)):
+    hidden = any(_is_original(answer.label) for version in versions for answer in version.answers)
+    if not versions or not ((officer and not hidden) or (own and any(version.seen for version in versions))):
         raise NotFound("no such object, or none that you may ask about")
     return Explanation(object_id, asked, tuple(sorted(versions, key=lambda v: (v.collection.collection.id, v.version_us))))
+
+
+def _is_original(label: Label) -> bool:
+    """Whether it is of what others get a rendition of."""
+    return label.attribution is not Attribution.EVERYONE and not label.anonymous
 
 
 async def _in_collection(hub: Hub, directory: Directory, member: Member, held: HeldCollection, object_id: str) -> list[VersionAnswer]:

@@ -5,14 +5,18 @@
   left over.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 
+from hub.domain.anonymity import label_of_rendition
 from hub.domain.directory import Directory, HeldCollection
-from hub.domain.ids import CollectionId
+from hub.domain.ids import CollectionId, MemberId
 from hub.domain.label import Attribution, Label
 from hub.domain.member import Member, Principal, Role
+from hub.domain.pseudonym import Pseudonyms
+from hub.domain.release import may_know_source
 from hub.domain.reporting import Receipt, ReportRequest
 from hub.errors import NotFound
 from hub.service.administer import require_active
@@ -43,6 +47,7 @@ class RequestAnswer:
     """A request for reports back, as somebody may see it."""
 
     request: ReportRequest
+    stix_id: str  # of the object, or of its rendition, as the caller knows it
     collection: CollectionId
     asker: Member | None  # None: its producer is not known to everyone
     receipt: Receipt | None  # what the caller's member did about it
@@ -96,7 +101,7 @@ async def note_fetched(hub: Hub, directory: Directory, member: Member, held: Hel
         if (request.item, member.id) not in kept.fetched
         and request.is_open(hub.now_us())
         and request.asks(member)
-        and _is_in(request.stix_id, bodies)
+        and any(_is_in(id, bodies) for id in _known_as(hub.secret, request.member, request.stix_id))
     ]
     if wanted:
         kept.fetched.update((item, member.id) for item in wanted)
@@ -106,6 +111,12 @@ async def note_fetched(hub: Hub, directory: Directory, member: Member, held: Hel
             kept.fetched.difference_update(
                 (item, member.id) for item in wanted
             )  # another node, or a report, was first: the next page tells
+
+
+@lru_cache(maxsize=10_000)
+def _known_as(secret: bytes, producer: MemberId, stix_id: str) -> tuple[str, str]:
+    """Return the id of an object and that of its rendition, whether it has one or not."""
+    return stix_id, Pseudonyms.of(secret).id_of(producer, stix_id)
 
 
 def _is_in(stix_id: str, bodies: tuple[bytes, ...]) -> bool:
@@ -129,8 +140,10 @@ async def _answer(hub: Hub, directory: Directory, principal: Principal, request:
     if not (officer or own or asked):
         return None
     named = own or label.attribution is Attribution.EVERYONE
+    sees_original = named or (member is not None and may_know_source(member, [label]))
     return RequestAnswer(
         request=request,
+        stix_id=_known_as(hub.secret, request.member, request.stix_id)[not sees_original],
         collection=held.collection.id,
         asker=directory.members[request.member] if named else None,
         receipt=receipts[0] if receipts else None,
@@ -164,7 +177,7 @@ async def _picture(hub: Hub, directory: Directory, request: ReportRequest, held:
 async def _sees(hub: Hub, directory: Directory, member: Member, held: HeldCollection, label: Label, age_us: int | None) -> bool:
     """Whether a member may see the item, as it is shown to that member; after `age_us` where that is given, else ever."""
     bundle = await hub.policies(directory)
-    shown = [label] if label.attribution is Attribution.EVERYONE else [label, replace(label, anonymous=True, producer=None)]
+    shown = [label] if label.attribution is Attribution.EVERYONE else [label, label_of_rendition(label, label.recipients)]
     for decision in bundle.decide_labels(member, [(one, held.collection) for one in shown]):
         if decision.allowed and (age_us is None or decision.delay_s * 1_000_000 <= age_us):
             return True

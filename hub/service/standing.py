@@ -47,7 +47,7 @@ class Explained:
     member: Member
     placed: Placed
     lines: list[Line]
-    events: Mapping[str, Credited]  # what the lines are about, by their `ref`
+    events: Mapping[str, Credited]  # what the lines are about, by their `ref`; without those that would tell who gave something
     steps: list[Step]
     opens: list[Opened]
     history: list[Record]  # the latest first
@@ -81,7 +81,7 @@ async def get_standing(hub: Hub, directory: Directory, principal: Principal, nam
         member=member,
         placed=placed,
         lines=explain(placed.score, held.sums, events, rules),
-        events={str(one.row): one for one in credited},
+        events={str(one.row): known for one in credited if (known := _known(one, principal, member)) is not None},
         steps=next_steps(held.sums, member.size, rules, day, placed.standing),
         opens=await _opened(hub, directory, replace(member, standing=placed.standing)),
         history=history,
@@ -142,6 +142,13 @@ async def record_practice(hub: Hub, principal: Principal, name: str, kind: Event
         return row
 
     return await change(hub, principal, work)
+
+
+def _known(event: Credited, principal: Principal, member: Member) -> Credited | None:
+    """Return an event as the caller may know it; None where it would tell that `member` gave what nobody may know to be its own."""
+    if event.alias is None or (event.own and principal.member is not None and principal.member.id == member.id):
+        return event
+    return None if event.own else replace(event, stix_id=event.alias)
 
 
 async def _opened(hub: Hub, directory: Directory, member: Member) -> list[Opened]:

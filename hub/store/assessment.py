@@ -49,7 +49,7 @@ _BUMP_STATE = prepare(update(STATE).values(edition=STATE.c.edition + 1))
 _OPEN = prepare(
     select(
         LEDGER.c.row, LEDGER.c.at_us, LEDGER.c.member_id, LEDGER.c.kind, LEDGER.c.version_row, LEDGER.c.collection_row, LEDGER.c.label_id,
-        LEDGER.c.subject, LEDGER.c.detail, VERSION.c.object_row, OBJECT.c.stix_id, VERSION.c.body,
+        LEDGER.c.subject, LEDGER.c.detail, VERSION.c.object_row, OBJECT.c.stix_id, VERSION.c.body, OBJECT.c.attribution,
     )
     .outerjoin(VERSION, VERSION.c.row == LEDGER.c.version_row)
     .outerjoin(OBJECT, OBJECT.c.row == VERSION.c.object_row)
@@ -126,6 +126,7 @@ class Line:
     object_row: int | None
     stix_id: str | None
     body: bytes | None
+    attribution: str | None  # of the object; None: everyone may know its producer
 
 
 @dataclass(frozen=True, slots=True)

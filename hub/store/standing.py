@@ -16,14 +16,14 @@ CONTEST = table("contest")
 OBJECT = table("object")
 
 _CREDITED_ITEMS = prepare(
-    select(ITEM.c.row, ITEM.c.day, ITEM.c.credit, OBJECT.c.stix_id)
+    select(ITEM.c.row, ITEM.c.day, ITEM.c.credit, OBJECT.c.stix_id, ITEM.c.alias)
     .join(OBJECT, OBJECT.c.row == ITEM.c.object_row)
     .where(ITEM.c.member_id == bindparam("member"), ITEM.c.credit > 0)
     .order_by(ITEM.c.day.desc(), ITEM.c.quality.desc())
     .limit(bindparam("limit"))
 )
 _CREDITED = prepare(
-    select(COUNTED.c.row, COUNTED.c.kind, COUNTED.c.day, COUNTED.c.credit, OBJECT.c.stix_id)
+    select(COUNTED.c.row, COUNTED.c.kind, COUNTED.c.day, COUNTED.c.credit, OBJECT.c.stix_id, ITEM.c.alias, ITEM.c.member_id)
     .outerjoin(ITEM, ITEM.c.row == COUNTED.c.item_row)
     .outerjoin(OBJECT, OBJECT.c.row == ITEM.c.object_row)
     .where(COUNTED.c.member_id == bindparam("member"), COUNTED.c.credit != 0)
@@ -82,8 +82,11 @@ async def list_credited(conn: Connection, member: MemberId, limit: int) -> list[
     items = await conn.fetch(_CREDITED_ITEMS, member=member, limit=limit)
     others = await conn.fetch(_CREDITED, member=member, limit=limit)
     return [
-        *(Credited(row, EventKind.ITEM, day, credit, stix_id) for row, day, credit, stix_id in items),
-        *(Credited(row, EventKind(kind), day, credit, stix_id) for row, kind, day, credit, stix_id in others),
+        *(Credited(row, EventKind.ITEM, day, credit, stix_id, alias) for row, day, credit, stix_id, alias in items),
+        *(
+            Credited(row, EventKind(kind), day, credit, stix_id, alias, own=of in (None, member))
+            for row, kind, day, credit, stix_id, alias, of in others
+        ),
     ]
 
 

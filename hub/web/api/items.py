@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs
 
+from hub.domain.anonymity import MINUTE_US
 from hub.domain.member import Role
 from hub.domain.scoring import MICRO, Rating, Verdict
 from hub.domain.timestamp import format_timestamp
@@ -38,8 +39,10 @@ async def rule_item(call: Call[models.NewRuling]) -> models.LedgerLine:
 def shown(value: ItemAnswer) -> models.Item:
     """Show an item."""
     item = value.item
+    known_as = item.stix_id if value.producer is not None else item.alias or item.stix_id
+    received_us = item.at_us if value.producer is not None else item.at_us - item.at_us % MINUTE_US  # one push has one moment
     return models.Item(
-        id=item.row, object=item.stix_id, collection=value.collection, received_at=format_timestamp(item.at_us),
+        id=item.row, object=known_as, collection=value.collection, received_at=format_timestamp(received_us),
         producer=None if value.producer is None else value.producer.slug, verdict=item.verdict(value.rules).value, audit=item.audit,
         rating=None if value.rating is None else _rating(value.rating),
     )  # fmt: skip

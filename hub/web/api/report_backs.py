@@ -29,7 +29,7 @@ def shown(value: RequestAnswer) -> models.ReportBack:
     """Show a request for reports back."""
     request, receipt = value.request, value.receipt
     return models.ReportBack(
-        id=request.item, object=request.stix_id, collection=value.collection, asker=None if value.asker is None else value.asker.slug,
+        id=request.item, object=value.stix_id, collection=value.collection, asker=None if value.asker is None else value.asker.slug,
         by=format_timestamp(request.wanted.by_us), nil_returns=request.wanted.nil_returns, open=value.is_open,
         fetched_at=None if receipt is None else moment(receipt.fetched_us),
         reported_at=None if receipt is None else moment(receipt.reported_us), outcome="" if receipt is None else receipt.outcome,

@@ -131,7 +131,7 @@ def number(text: str) -> int:
 
 
 def _line(value: Explained, line: Line) -> models.StandingLine:
-    credited = None if line.event is None else value.events[line.event.ref]
+    credited = None if line.event is None else value.events.get(line.event.ref)
     return models.StandingLine(
         part=line.part,
         points=str(line.points),
