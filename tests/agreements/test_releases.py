@@ -9,10 +9,10 @@ import pytest
 from hub.config import Config
 from hub.domain.ids import CollectionId, MemberId
 from hub.domain.label import Attribution, Label, Tlp
-from hub.domain.marking import TLP2_IDS
+from hub.domain.marking import SHARING_EXTENSION, TLP2_IDS
 from hub.domain.member import Member, MemberKind, Principal, Role
 from hub.domain.release import ReleaseState, is_looser, may_know_source
-from hub.domain.taxii import Grantee, GranteeKind
+from hub.domain.taxii import Grantee, GranteeKind, Query
 from hub.errors import Conflict, Invalid, NotFound, Withheld
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
@@ -20,9 +20,14 @@ from hub.service.audit import list_audit
 from hub.service.collections import add_collection
 from hub.service.context import Hub, open_hub
 from hub.service.groups import add_group
-from hub.service.members import suspend_member
+from hub.service.members import add_member, suspend_member
 from hub.service.releases import answer_release, ask_release, get_release, list_releases
-from tests.agreements.world import Site
+from hub.service.renditions import publish_renditions
+from hub.service.retrieve import list_objects
+from hub.store.database import prepare
+from hub.store.tables import table
+from hub.web.api.releases import shown
+from tests.agreements.world import MINUTE_US, Site
 from tests.taxii.content import DAY_2, DAY_3, Object, envelope, indicator, version_of
 
 AMBER, GREEN, RED = (TLP2_IDS[tlp] for tlp in (Tlp.AMBER, Tlp.GREEN, Tlp.RED))
@@ -188,6 +193,33 @@ async def test_the_trail_keeps_who_asked_and_answered_and_not_whom(community: Co
     source = (await community.principal("source")).member
     assert source is not None
     assert source.id not in json.dumps([asked.detail, answered.detail])
+
+
+async def test_the_source_of_a_rendition_is_asked_without_anybody_learning_who_it_is(community: Community):
+    for slug in ("rail", "port"):  # so that there are enough to hide among
+        await add_member(community.hub, COMMAND_LINE, slug=slug, name=f"The {slug}", kind=MemberKind.OPERATOR)
+    sharing = {"extension_type": "property-extension", "attribution": "hub"}
+    await community.push(given := indicator(name="Beacon", object_marking_refs=[GREEN], extensions={SHARING_EXTENSION: sharing}))
+    community.site.now_us += 2 * MINUTE_US
+    assert await publish_renditions(community.hub)
+    directory = await community.hub.directory()
+    page = await list_objects(community.hub, directory, await community.principal("energy"), "hub", "shared", Query())
+    (rendition,) = (obj for obj in map(json.loads, page.bodies) if obj["type"] == "indicator")
+    request = await community.ask("energy", rendition["id"])
+    asked = shown(directory, await get_release(community.hub, await community.principal("energy"), request))
+    found = shown(directory, await get_release(community.hub, await community.principal("source"), request))
+    assert (asked.source, asked.object, found.source, found.object) == (None, rendition["id"], None, given["id"])
+    with pytest.raises(NotFound):
+        await community.ask("energy", given["id"])
+    await community.answer(request, agreed=False, marking=None)
+    (source,) = (member for member in directory.members.values() if member.slug == "source")
+    async with community.site.db.read() as conn:
+        stored = str(await conn.fetch(prepare(table("release_request").select())))
+    trail = [entry for entry in await list_audit(community.hub, COMMAND_LINE, before=None, limit=50) if entry.action.startswith("release")]
+    assert [(entry.action, entry.target) for entry in trail] == [("release.ask", rendition["id"])]
+    for told in (stored, asked.model_dump_json(), str(trail)):
+        assert source.id not in told
+        assert given["id"] not in told
 
 
 def label(**said: object) -> Label:
