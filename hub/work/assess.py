@@ -12,7 +12,8 @@ from hub.store.database import Duplicate
 from hub.store.leases import take_lease
 
 _LOOK_S = 1.0
-_REST = 3  # times as long as a round took: so assessment takes a quarter of a processor at the most
+_REST = 3  # times as long as a round took: so assessment takes a quarter of a processor at the most …
+_REST_AMID_WRITES = 15  # … and a sixteenth while others write
 _REST_MAX_S = 1.0
 _LEASE_US = 30_000_000
 
@@ -32,7 +33,8 @@ async def assess_ledger(hub: Hub, stop: asyncio.Event, holder: str) -> None:
         except (Duplicate, Unavailable) as e:
             log.warning("the ledger waits: %s", e.detail)
             worked = False
-        rest_s = min(_REST_MAX_S, _REST * (perf_counter() - began)) if worked else _LOOK_S
+        rest = _REST_AMID_WRITES if hub.db.writing else _REST
+        rest_s = min(_REST_MAX_S, rest * (perf_counter() - began)) if worked else _LOOK_S
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), rest_s)
 

@@ -22,7 +22,7 @@ from tests.web.administered import Community, administered
 EXAMPLES = 12  # of each operation, half of them about things that are there
 PATH_PARAMETERS = {
     "member": "energy", "username": "ann", "group": "circle", "root": "hub", "right": "read", "grantee": "kind:operator",
-    "agreement": "accord",
+    "agreement": "accord", "digest": "0123456789abcdef",
 }  # fmt: skip
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 

@@ -153,6 +153,8 @@ def _refusals(operation: Operation, *, named: bool) -> list[HTTPStatus]:
     refusals = set(_OF_ALL)
     if operation.takes is not None:
         refusals.update(_OF_QUERIES if operation.reads else _OF_BODIES)
+    elif not operation.reads:
+        refusals.add(HTTPStatus.CONFLICT)
     if named:
         refusals.update(_OF_PATHS)
     return sorted(refusals)
