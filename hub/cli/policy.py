@@ -12,11 +12,12 @@ from hub.domain.policy import PolicyBundle
 from hub.domain.policy_floor import check_bundle
 from hub.domain.policy_scenario import failures_of, scenarios_of
 from hub.errors import ConfigError
-from hub.service import policies, policy_diff
+from hub.service import policies, policy_diff, shadow
 from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
 from hub.web.api import models, render
 from hub.web.api import policy_diff as api
+from hub.web.api import policy_shadow as shadow_api
 
 app = typer.Typer(help="Check the policies that decide who sees what, try them, and put them in force.", no_args_is_help=True)
 
@@ -128,6 +129,32 @@ def diff_policies(
         change = f"{_when(one.before_h)} -> {_when(one.after_h)}"
         typer.echo(f"{one.member} {one.effect} {one.entries} in {one.collection}: {change}, by {rules} ({', '.join(one.examples)})")
     typer.echo(f"{len({one.member for one in found.differences})} members would see something else than now")
+
+
+@app.command("shadow")
+def shadow_policies(
+    ctx: typer.Context,
+    directory: Annotated[
+        str | None, typer.Argument(help="A directory to put in the shadow, or off.", show_default="show what was found")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask other policies beside those in force, which alone decide, and show what the others would do otherwise."""
+    files = None if directory in (None, "off") else _load(Path(directory or "")).files
+
+    async def work(hub: Hub) -> shadow_api.Shadow:
+        if directory is not None:
+            await shadow.set_shadow(hub, COMMAND_LINE, files)
+        return shadow_api.shown(await shadow.get_shadow(hub, await hub.directory(), COMMAND_LINE))
+
+    found = with_hub(ctx, work)
+    if as_json:
+        show_one(found, as_json=True)
+        return
+    typer.echo(f"bundle {found.digest} is in the shadow since {found.since}" if found.digest else "there are no policies in the shadow")
+    for one in found.differences:
+        change = f"{_when(one.in_force_h)} -> {_when(one.in_shadow_h)}"
+        typer.echo(f"  {one.rule or 'no policy permits it'}: {change}, {one.labels} labels, {', '.join(one.members)}")
 
 
 def _named(text: str) -> str | Mapping[str, bytes]:

@@ -9,7 +9,7 @@ from hub.domain.feed import View
 from hub.domain.ids import CollectionId, LabelId, MemberId
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal, Role
-from hub.domain.policy import CollectionDecision, Decision
+from hub.domain.policy import CollectionDecision, Decision, PolicyBundle
 from hub.domain.reporting import ReportRequest
 from hub.domain.taxii import Collection
 
@@ -61,6 +61,8 @@ class KeptOfDirectory:
     views: dict[tuple[MemberId, int], KeptView] = field(default_factory=dict)  # by member and the collection's row
     bearers: dict[bytes, Bearer] = field(default_factory=dict)  # by the hash of the header that they sent
     rights: dict[RightsKey, KeptRights] = field(default_factory=dict)
+    shadow: PolicyBundle | None = None  # evaluated beside the policies in force
+    shadow_is_known: bool = False  # whether it was looked for
     requests: dict[int, list[ReportRequest]] | None = None  # for reports back that are open, by collection; None: not looked for yet
     fetched: set[tuple[int, MemberId]] = field(default_factory=set)  # of those, what is known to have been fetched by whom
     audiences: dict[CollectionId, frozenset[str]] = field(default_factory=dict)  # sectors of those who may read a collection

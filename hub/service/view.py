@@ -17,6 +17,7 @@ from hub.domain.taxii import Collection
 from hub.errors import Unavailable
 from hub.service.context import Hub
 from hub.service.kept import Kept, KeptRights, KeptView
+from hub.service.shadow import compare, shadow_of
 from hub.store.feed import Head, StoredLabel, list_labels, plan_for, read_head
 from hub.store.views import record_observation
 
@@ -91,6 +92,13 @@ async def decide(
         decisions = bundle.decide_labels(member, [(hub.kept.labels[label], collection) for label in missing])
         known.update(zip(missing, decisions, strict=True))
         hub.kept.decision_count += len(missing)
+    shadow = await shadow_of(hub, directory)
+    if shadow is not None:
+        compared = _decisions(hub.kept, (shadow.digest, member, collection))
+        fresh = [label.id for label in labels if label.canonical and label.id not in compared]
+        if fresh:
+            compared.update(await compare(hub, shadow, member, [(id, hub.kept.labels[id], known[id]) for id in fresh], collection))
+            hub.kept.decision_count += len(fresh)
     return known
 
 

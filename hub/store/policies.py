@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from hub.domain.directory import ActivatedBundle
+from hub.domain.ids import LabelId, MemberId
 from hub.domain.policy import Candidate
 from hub.store.database import Connection, prepare
 from hub.store.tables import table
@@ -14,6 +15,7 @@ from hub.store.tables import table
 BUNDLE = table("policy_bundle")
 ACTIVATION = table("policy_activation")
 CANDIDATE = table("policy_candidate")
+DIFFERENCE = table("policy_difference")
 STATE = table("hub_state")
 
 PROPOSED, SHADOW = "proposed", "shadow"
@@ -32,7 +34,39 @@ _CANDIDATES = prepare(
     .where(CANDIDATE.c.role == bindparam("role"))
     .order_by(CANDIDATE.c.at_us, CANDIDATE.c.digest)
 )
+_COUNT_DIFFERENCE = prepare(
+    update(DIFFERENCE)
+    .where(
+        DIFFERENCE.c.shadow == bindparam("digest"),
+        DIFFERENCE.c.member_id == bindparam("member"),
+        DIFFERENCE.c.label_id == bindparam("label"),
+        DIFFERENCE.c.rule == bindparam("by"),
+    )
+    .values(
+        in_force_s=bindparam("new_in_force_s"),
+        in_shadow_s=bindparam("new_in_shadow_s"),
+        times=DIFFERENCE.c.times + 1,
+        last_us=bindparam("now"),
+    )
+)
+_ADD_DIFFERENCE = prepare(insert(DIFFERENCE))
+_DIFFERENCES = prepare(
+    select(*(DIFFERENCE.c[name] for name in ("member_id", "label_id", "rule", "in_force_s", "in_shadow_s", "times")))
+    .where(DIFFERENCE.c.shadow == bindparam("digest"))
+    .order_by(DIFFERENCE.c.rule, DIFFERENCE.c.member_id, DIFFERENCE.c.label_id)
+)
+_DROP_DIFFERENCES = prepare(delete(DIFFERENCE))
 _DROP = prepare(delete(CANDIDATE).where(CANDIDATE.c.role == bindparam("wanted"), CANDIDATE.c.digest == bindparam("key")))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """That a bundle in the shadow decides otherwise about a label for somebody. Delays in seconds; None: denied."""
+
+    label: LabelId
+    rule: str  # of the shadow; "": no policy permits
+    in_force_s: int | None
+    in_shadow_s: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +125,35 @@ async def drop_candidates(conn: Connection, role: str, digests: Sequence[str]) -
     """Delete bundles that decide nothing."""
     for digest in digests:
         await conn.execute(_DROP, wanted=role, key=digest)
+
+
+async def add_differences(conn: Connection, shadow: str, member: MemberId, found: Sequence[Difference], *, now_us: int) -> None:
+    """Count where the bundle in the shadow decided otherwise. In an administrative transaction, or with Duplicate to be expected."""
+    for one in found:
+        delays = {"in_force_s": one.in_force_s, "in_shadow_s": one.in_shadow_s}
+        if not await conn.execute(
+            _COUNT_DIFFERENCE, digest=shadow, member=member, label=one.label, by=one.rule, now=now_us, **_new(delays)
+        ):
+            await conn.execute(
+                _ADD_DIFFERENCE, shadow=shadow, member_id=member, label_id=one.label, rule=one.rule, times=1, last_us=now_us, **delays
+            )
+
+
+async def list_differences(conn: Connection, shadow: str) -> list[tuple[MemberId, Difference, int]]:
+    """Return where a bundle in the shadow decided otherwise, and how often that was found, by rule, member and label."""
+    return [
+        (MemberId(member), Difference(LabelId(label), rule, in_force_s, in_shadow_s), times)
+        for member, label, rule, in_force_s, in_shadow_s, times in await conn.fetch(_DIFFERENCES, digest=shadow)
+    ]
+
+
+async def drop_differences(conn: Connection) -> None:
+    """Delete all that was found of bundles in the shadow."""
+    await conn.execute(_DROP_DIFFERENCES)
+
+
+def _new(delays: Mapping[str, int | None]) -> dict[str, int | None]:
+    return {f"new_{name}": value for name, value in delays.items()}
 
 
 def _text(files: Mapping[str, bytes]) -> str:

@@ -59,3 +59,22 @@ async def test_what_a_waiting_period_would_change_is_told_in_both_directions(eit
 async def test_the_same_policies_differ_in_nothing_and_unknown_ones_are_not_found(either_site: Administered):
     assert (await either_site.ask("admin", "POST", "/policies/diff", {"files": texts(shipped_files())})).json["differences"] == []
     assert (await either_site.ask("admin", "POST", "/policies/diff", {"new": "0123456789"})).status == 404
+
+
+async def test_policies_in_the_shadow_decide_nothing_and_what_they_would_do_is_counted(either_site: Administered):
+    async def poll(who: str) -> int:
+        url = f"{either_site.running.url}/taxii2/hub/collections/{either_site.community.collection}/objects/"
+        headers = {"Authorization": f"Bearer {either_site.community.tokens[who]}"}
+        async with either_site.running.session.get(url, headers=headers) as answer:
+            return len((await answer.json()).get("objects", []))
+
+    seen = await poll("water")
+    assert seen > 0
+    put = (await either_site.ask("admin", "PUT", "/policies/shadow", {"files": texts(files_with(POLICY))})).json
+    assert put["differences"] == []
+    assert [await poll("water"), await poll("water"), await poll("reader") > 0] == [seen, seen, True]
+    (found,) = (await either_site.get("admin", "/policies/shadow")).json["differences"]
+    assert (found["rule"], found["members"], found["in_force_h"], found["in_shadow_h"]) == ("green-for-contributors", ["water"], 0, None)
+    assert (await either_site.ask("admin", "DELETE", "/policies/shadow")).json == {"digest": None, "since": None, "differences": []}
+    assert (await either_site.get("admin", "/policies/shadow")).json["differences"] == []
+    assert await poll("water") == seen

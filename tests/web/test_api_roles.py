@@ -84,6 +84,9 @@ TABLE = {
     ("GET", "/report-backs"): ALL,
     ("GET", "/report-backs/{request}"): ALL,
     ("POST", "/policies/diff"): ADMINS,
+    ("GET", "/policies/shadow"): ADMINS,
+    ("PUT", "/policies/shadow"): ADMINS,
+    ("DELETE", "/policies/shadow"): ADMINS,
     ("POST", "/preview"): (403, 200, 200, 200, 404),  # the last sees no collection
     ("GET", "/audit"): ADMINS,
     ("GET", "/explain"): ALL,
@@ -142,6 +145,7 @@ def bodies(community: Community) -> dict[tuple[str, str], object]:
         ("POST", "/contests"): {"event": int(community.item), "reason": "It was new."},
         ("POST", "/contests/{contest}/answer"): {"upheld": False, "reason": "It was not."},
         ("POST", "/items/{item}/ruling"): {"verdict": "true", "reason": "We looked at it."},
+        ("PUT", "/policies/shadow"): {"files": {name: body.decode() for name, body in files.items()}},
         ("POST", "/policies/diff"): {"old": "active", "new": "active"},
         ("POST", "/preview"): {"collection": "shared", "objects": [{"type": "indicator"}]},
         ("POST", "/policies"): {"files": {name: body.decode() for name, body in files.items()}},
