@@ -13,7 +13,7 @@ from hub.service.administer import COMMAND_LINE
 from hub.service.members import add_member, change_member
 from hub.service.standing import get_standing, list_sectors, list_standings, record_practice
 from tests.standing.test_assessment import rule
-from tests.standing.world import World, own, shared_with
+from tests.standing.world import World, shared_with
 
 
 async def test_each_part_adds_up_from_its_lines_and_the_score_from_its_parts(either_world: World):
@@ -78,8 +78,8 @@ async def test_a_newcomer_has_grace_for_90_days(world: World):
     assert (await world.member("rail")).standing is Standing.OBSERVER
 
 
-async def newcomer(world: World, slug: str) -> None:
-    await add_member(world.hub, COMMAND_LINE, slug=slug, name=f"New {slug}", kind=MemberKind.OPERATOR, sectors=["transport"])
+async def newcomer(world: World, slug: str, owner: str | None = None) -> None:
+    await add_member(world.hub, COMMAND_LINE, slug=slug, name=f"New {slug}", kind=MemberKind.OPERATOR, sectors=["transport"], owner=owner)
 
 
 async def test_a_standing_that_an_administrator_gave_is_a_floor_for_90_days(world: World):
@@ -151,7 +151,8 @@ async def test_practice_is_entered_by_administrators_and_counts(world: World):
 
 
 async def test_grace_is_given_once_to_each_owner(world: World):
-    await newcomer(world, "rail")
-    await newcomer(world, "bus")
-    await own(world.hub, "bus", by="rail")
-    assert (await world.member("bus")).owner == (await world.member("rail")).id
+    await newcomer(world, "rail", owner="Transit Holdings")
+    await newcomer(world, "bus", owner="Transit Holdings")
+    await world.settle()
+    assert (await world.member("rail")).standing is Standing.CONTRIBUTOR
+    assert (await world.member("bus")).standing is Standing.OBSERVER

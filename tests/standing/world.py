@@ -8,20 +8,20 @@ the tests of grace are given the standing observer, so that what they have is ea
 import contextlib
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
 from hub.config import Config
 from hub.domain.label import Tlp
-from hub.domain.ledger import PUBLIC_TOPIC, owner_of
+from hub.domain.ledger import PUBLIC_TOPIC
 from hub.domain.marking import SHARING_EXTENSION
 from hub.domain.member import Member, MemberKind, Principal, Role, Standing
 from hub.domain.standing import DAY_US
 from hub.domain.taxii import Status
 from hub.domain.timestamp import format_timestamp
-from hub.service.administer import COMMAND_LINE, Change, change
+from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
 from hub.service.assess import assess_all
 from hub.service.collections import add_collection
@@ -30,7 +30,6 @@ from hub.service.install import install
 from hub.service.members import add_member
 from hub.service.standing import Explained, get_standing
 from hub.store.database import Row, open_database, prepare
-from hub.store.members import set_member
 from hub.store.tables import table
 from tests.taxii.content import Object, envelope, indicator
 
@@ -136,9 +135,9 @@ async def settle_community(hub: Hub) -> None:
     )  # fmt: skip
     for slug, sector in (("energy", "energy"), ("water", "water"), ("telecoms", "telecommunications"), ("sister", "energy")):
         await add_member(
-            hub, COMMAND_LINE, slug=slug, name=f"The {slug} firm", kind=MemberKind.OPERATOR, sectors=[sector], standing=Standing.OBSERVER
+            hub, COMMAND_LINE, slug=slug, name=f"The {slug} firm", kind=MemberKind.OPERATOR, sectors=[sector], standing=Standing.OBSERVER,
+            owner="Grid Holdings" if slug in ("energy", "sister") else None,
         )  # fmt: skip
-    await own(hub, "sister", by="energy")
     for alias, grantees, topic in (
         ("shared", ["everyone"], "threat"),
         ("private", ["member:energy", "member:water"], "threat"),
@@ -147,15 +146,3 @@ async def settle_community(hub: Hub) -> None:
         await add_collection(
             hub, COMMAND_LINE, title=alias, alias=alias, readers=grantees, writers=grantees, default_tlp=Tlp.GREEN, topic=topic
         )  # fmt: skip
-
-
-async def own(hub: Hub, slug: str, *, by: str) -> None:
-    """Register that a member has the same owner as another."""
-
-    async def work(c: Change) -> None:
-        member, other = c.directory.find_member(slug), c.directory.find_member(by)
-        assert member is not None
-        assert other is not None
-        await set_member(c.conn, replace(member, owner=owner_of(other)))
-
-    await change(hub, COMMAND_LINE, work)
