@@ -19,7 +19,8 @@ def _readme() -> str:
 
 
 def _block(language: str) -> str:
-    found = re.search(rf"^ *```{language}\n(.*?)^ *```", _readme(), re.MULTILINE | re.DOTALL)
+    section = _readme().split("## Adding a policy")[1]
+    found = re.search(rf"^ *```{language}\n(.*?)^ *```", section, re.MULTILINE | re.DOTALL)
     assert found
     return textwrap.dedent(found[1])
 
