@@ -45,6 +45,11 @@ class Hub:
             revision = await read_revision(conn)
         return await self.directory_since(revision)
 
+    def assumed_directory(self) -> Directory | None:
+        """Return the directory as this process knows it, for who finds out later whether it has moved; None where it must be read."""
+        held = self._directory
+        return held if held is not None and held.holds_at(max(self._latest_us, self.now_us())) else None
+
     async def directory_since(self, revision: int) -> Directory:
         """Return the directory as it was at this revision, or later, with what is in force at this moment."""
         # Where the clock steps back, an agreement that has ended stays ended.

@@ -72,10 +72,16 @@ async def get_collection(
     raise NotFound("no such collection")
 
 
-async def list_objects(hub: Hub, directory: Directory, principal: Principal, root: str, name: str, query: Query) -> ObjectPage:
-    """Return one page of objects, oldest effective date first (TAXII 2.1 §5.4)."""
+async def list_objects(
+    hub: Hub, directory: Directory, principal: Principal, root: str, name: str, query: Query, *, is_assumed: bool = False
+) -> ObjectPage:
+    """Return one page of objects, oldest effective date first (TAXII 2.1 §5.4).
+
+    Args:
+        is_assumed: whether `directory` is in force is left for here to find out (see `hub.service.view.see`).
+    """
     held, member, query = await _readable(hub, directory, principal, root, name, query)
-    seen = await see(hub, directory, member, held)
+    seen = await see(hub, directory, member, held, is_assumed=is_assumed)
     limit, after_us = _bounds(hub, held, query)
     if not query.ids and _takes_stix_21(query) and limit * seen.bytes_max <= _FLAT_BYTES_MAX * hub.config.page_bytes_max:
         async with hub.db.read() as conn:

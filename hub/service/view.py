@@ -36,15 +36,26 @@ class Seen:
     bytes_max: int  # of the largest object in the collection
 
 
-async def see(hub: Hub, directory: Directory, member: Member, held: HeldCollection) -> Seen:
+class Moved(Exception):
+    """The directory that a request was judged by is not the one in force."""
+
+
+async def see(hub: Hub, directory: Directory, member: Member, held: HeldCollection, *, is_assumed: bool = False) -> Seen:
     """Return what `member` may see of a collection now.
 
     Where its rights differ from what its polls observed last, that is recorded first: a grant comes in front of every cursor.
+
+    Args:
+        is_assumed: nobody has asked for this request whether the directory is the one in force.
+    Raises:
+        Moved: it is not, and was only assumed to be.
     """
     for _ in range(_TRIES_MAX):
         async with hub.db.read() as conn:
             head = await read_head(conn, held.row, member.id)
         if head.revision != directory.revision or not directory.holds_at(hub.now_us()):
+            if is_assumed:
+                raise Moved
             # Changed since this request began: it is judged by what is in force now.
             directory = await hub.directory_since(head.revision)
             member = directory.members[member.id]

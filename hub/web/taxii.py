@@ -33,7 +33,7 @@ from hub.service.retrieve import (
     list_versions,
 )
 from hub.web import taxii_resources as resources
-from hub.web.keys import DIRECTORY, HUB, PRINCIPAL
+from hub.web.keys import DIRECTORY, HUB, IS_ASSUMED, PRINCIPAL
 from hub.web.limits import charge_objects, read_body, require_objects
 from hub.web.metrics import METRICS
 from hub.web.negotiate import refuse_unacceptable, refuse_unsupported
@@ -104,7 +104,7 @@ async def get_manifest(request: web.Request) -> web.Response:
 
 async def get_objects(request: web.Request) -> web.Response:
     """Get Objects (§5.4)."""
-    page = await list_objects(*_asked(request), _query(request, LISTING))
+    page = await list_objects(*_asked(request), _query(request, LISTING), is_assumed=request[IS_ASSUMED])
     return _answer_page(resources.envelope(page), page)
 
 

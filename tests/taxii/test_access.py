@@ -4,11 +4,14 @@ import base64
 
 import pytest
 
+from hub.service import credentials as service
+from hub.service.administer import COMMAND_LINE
+from hub.service.members import resume_member, suspend_member
 from hub.store.credentials import revoke_token
 from hub.store.database import Connection
 from hub.store.directory import bump_revision
 from tests.taxii.content import envelope, indicator
-from tests.taxii.site import Caller, Site, basic, serve
+from tests.taxii.site import Caller, Site, basic, serve, serve_again
 
 UNUSABLE = [
     None,
@@ -147,3 +150,17 @@ async def test_a_10_discovery_takes_a_credential_in_any_spelling_of_the_scheme(s
     assert (await site.stranger().get("/taxii2/")).status == 401
     value = basic(*site.credentials["energy"]).removeprefix("Basic ")
     assert (await site.stranger(f"{scheme} {value}").get("/taxii2/")).status == 200
+
+
+async def test_a_1_what_changed_on_one_node_counts_for_the_next_poll_on_another(postgresql_url: str, shared: str) -> None:
+    """A poll is judged by the directory that its node knows, and judged again where its revision has moved meanwhile."""
+    async with serve(postgresql_url) as site, serve_again(postgresql_url, site.credentials) as other:
+        await site.energy.push(shared, indicator())
+        assert (await other.water.get(f"{shared}objects/")).status == 200
+        await suspend_member(site.hub, COMMAND_LINE, "water")
+        assert (await other.water.get(f"{shared}objects/")).status == 404
+        await resume_member(site.hub, COMMAND_LINE, "water")
+        assert len((await other.water.get(f"{shared}objects/")).objects) == 1
+        await service.revoke_token(site.hub, COMMAND_LINE, site.credentials["water"][0])
+        assert (await other.water.get(f"{shared}objects/")).status == 401
+        assert (await other.energy.get(f"{shared}objects/")).status == 200
