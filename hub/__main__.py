@@ -43,6 +43,8 @@ COMMANDS = {
     "collection": Place("collections", "TAXII collections, and who may read and write them.", "collection_app"),
     "agreement": Place("agreements", "Sharing agreements: between whom, on what basis, for what content and how long."),
     "release": Place("releases", "Requests that the source of what a member sees release it wider."),
+    "attribution": Place("anonymity", "To whom members are known for what they give.", "attribution_app"),
+    "anonymity": Place("anonymity", "Names that no rendition may hold, and lifting anonymity, which takes two officers."),
     "policy": Place("policy", "Check the policies that decide who sees what, try them, and put them in force."),
     "standing": Place("standing", "Show members' standings, or explain one: what raised and lowered it, and the next step."),
     "practice": Place("standing", "Enter that a member took part in joint practice.", "practice_app"),

@@ -121,7 +121,7 @@ async def propose_lift(hub: Hub, principal: Principal, rendition: str, reason: s
         Invalid: no reason is given.
         Conflict: it is proposed already.
     """
-    _require_officer(principal)
+    require_role(principal, Role.COORDINATOR)
     if not reason.strip():
         raise Invalid("reason: say why; the second officer decides by it, and the producer reads it")
     checked_description(reason, "reason")
@@ -129,6 +129,7 @@ async def propose_lift(hub: Hub, principal: Principal, rendition: str, reason: s
     async def work(c: Change) -> Lift:
         if not await store.find_renditions(c.conn, [rendition]):
             raise NotFound("there is no such rendition")
+        _require_officer(principal)
         if await store.is_lift_open(c.conn, rendition):
             raise Conflict("this is proposed already; another officer has to answer")
         lift = Lift(LiftId(new_uuid()), rendition, reason, principal.credential, c.now_us)
@@ -147,12 +148,13 @@ async def answer_lift(hub: Hub, principal: Principal, id: str, *, approved: bool
         NotFound: there is no such proposal.
         Conflict: it was answered before.
     """
-    _require_officer(principal)
+    require_role(principal, Role.COORDINATOR)
 
     async def work(c: Change) -> None:
         lift = await store.find_lift(c.conn, id)
         if lift is None:
             raise NotFound("there is no such proposal")
+        _require_officer(principal)
         if lift.proposed_by == principal.credential:
             raise Withheld("you proposed this yourself; another officer has to answer")
         if not await store.answer_lift(c.conn, lift.id, principal.credential, approved=approved, now_us=c.now_us):
@@ -204,7 +206,6 @@ def is_officer(principal: Principal) -> bool:
 
 
 def _require_officer(principal: Principal) -> None:
-    require_role(principal, Role.COORDINATOR)
     if not is_officer(principal):
         raise Withheld("this is for officers of the hub: administrators, and coordinators of agencies")
     if not (principal.credential.startswith("person:") or principal == COMMAND_LINE):

@@ -64,6 +64,14 @@ TABLE = {
     ("POST", "/releases"): (403, 201, 201, 201, 404),  # the last sees no content
     ("GET", "/releases/{release}"): (200, 200, 200, 200, 404),
     ("POST", "/releases/{release}/answer"): (403, 200, 200, 200, 404),
+    ("GET", "/attributions"): ALL,
+    ("PUT", "/attributions/{collection}"): (403, 200, 200, 200, 403),  # the last is known to nobody by what it gives
+    ("GET", "/members/{member}/names"): ALL,
+    ("PUT", "/members/{member}/names"): (403, 200, 200, 200, 200),
+    ("GET", "/anonymity/lifts"): ALL,
+    ("POST", "/anonymity/lifts"): (403, 403, 404, 404, 404),  # nothing was given anonymously
+    ("GET", "/anonymity/lifts/{lift}"): (404, 404, 404, 404, 404),
+    ("POST", "/anonymity/lifts/{lift}/answer"): (403, 403, 404, 404, 404),
     ("GET", "/policies"): ADMINS,
     ("POST", "/policies"): ADMINS_ADD,
     ("GET", "/policies/current"): ALL,
@@ -109,6 +117,9 @@ FOREIGN = {
     ("GET", "/agreements/{agreement}"): (404, 404, 200, 200, 200),  # a coordinator knows all of them
     ("GET", "/releases/{release}"): (404, 404, 404, 404, 404),  # it is between others
     ("POST", "/releases/{release}/answer"): (403, 404, 404, 404, 404),
+    ("PUT", "/attributions/{collection}"): (403, 404, 404, 200, 403),
+    ("GET", "/members/{member}/names"): (404, 404, 404, 200, 200),
+    ("PUT", "/members/{member}/names"): (403, 404, 404, 200, 200),
     ("GET", "/standing/{member}"): (404, 404, 200, 200, 200),
     ("GET", "/items/{item}"): (404, 404, 404, 404, 200),  # an administrator that belongs to nobody sees that it is there
     ("POST", "/items/{item}/ruling"): (403, 404, 404, 404, 201),
@@ -140,6 +151,10 @@ def bodies(community: Community) -> dict[tuple[str, str], object]:
         ("PATCH", "/agreements/{agreement}"): {"title": "Renamed"},
         ("POST", "/agreements/{agreement}/end"): {"reason": "It has served its purpose."},
         ("POST", "/releases"): {"object": community.object_of_water, "to": "everyone", "reason": "All are hit."},
+        ("PUT", "/attributions/{collection}"): {"known_to": "agencies"},
+        ("PUT", "/members/{member}/names"): {"names": ["gridworks.example"]},
+        ("POST", "/anonymity/lifts"): {"object": "indicator--3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a99", "reason": "A court asks."},
+        ("POST", "/anonymity/lifts/{lift}/answer"): {"approved": True},
         ("POST", "/releases/{release}/answer"): {"agreed": True, "reason": "Gladly.", "marking": "TLP:CLEAR"},
         ("POST", "/standing/{member}/practice"): {"kind": "exercise", "reason": "Took part."},
         ("POST", "/contests"): {"event": int(community.item), "reason": "It was new."},
@@ -167,6 +182,7 @@ def own(community: Community) -> dict[str, str]:
         "spki_sha256": community.certificate, "collection": community.collection, "right": "read", "grantee": "kind:operator",
         "agreement": "accord", "release": community.release, "digest": "0123456789abcdef",
         "item": community.item_of_water, "request": community.item, "contest": community.contest,
+        "lift": "3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a99",
     }  # fmt: skip
 
 

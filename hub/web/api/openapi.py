@@ -17,6 +17,7 @@ PATH = "/openapi.json"
 PROBLEM_TYPE = "application/problem+json"
 
 _PARAMETERS = {
+    "lift": "id of a proposal to lift anonymity",
     "release": "id of a request for wider release",
     "agreement": "slug or id of a sharing agreement",
     "member": "slug or id of a member",

@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 from hub.web.api import (
     agreements,
+    anonymity,
     collections,
     credentials,
     items,
@@ -28,6 +29,7 @@ OPERATIONS = (
     *collections.OPERATIONS,
     *agreements.OPERATIONS,
     *releases.OPERATIONS,
+    *anonymity.OPERATIONS,
     *policies.OPERATIONS,
     *policy_diff.OPERATIONS,
     *policy_shadow.OPERATIONS,
