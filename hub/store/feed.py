@@ -5,7 +5,7 @@ others. Each part is an index seek and a short scan, so a page costs the same at
 The statements are made per shape of a view and kept; values come as parameters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -42,6 +42,7 @@ REVISION = table("revision")
 MEMBER_VIEW = table("member_view")
 
 _SEEK_LABELS_MAX = 256  # more labels than this are scanned for, not sought one by one
+_ALONE_MAX = 8  # more labels than this that wait alike are read together: a part for each costs more, and SQLite takes 500 parts at most
 _SCAN_COST = 0.2  # an index entry passed over, against a seek
 _SEEK_COST = 5.0
 
@@ -86,6 +87,7 @@ class _Shape(NamedTuple):  # a tuple, as it is hashed at each page
     plain: str  # "everything", "scan", "seek" or ""
     bases: int
     shifts: int
+    shared: int  # shifts of many labels
     all: bool
     first: bool
     last: bool
@@ -225,22 +227,23 @@ async def _page(conn: Connection, collection_row: int, view: View, plan: str, se
         "exact": selection.versions.exact_us,
         "types": selection.types,
     }
-    bases = shifts = 0
+    bases = 0
+    alike: dict[tuple[Shift, int], list[LabelId]] = {}
     for label, segments in view.special.items():
         horizon_us = view.horizon_us(label, selection.clock_us)
         for segment in segments:
-            if isinstance(segment, Base):
-                if segment.last_us > selection.after_us or selection.versions.first:
-                    bases += _bind_base(values, bases, label, segment, selection.after_us, horizon_us)
-            else:
-                shifts += _bind_shift(values, shifts, label, segment, selection, horizon_us)
+            if isinstance(segment, Shift):
+                alike.setdefault((segment, horizon_us), []).append(label)
+            elif segment.last_us > selection.after_us or selection.versions.first:
+                bases += _bind_base(values, bases, label, segment, selection.after_us, horizon_us)
+    shifts, shared = _bind_shifts(values, alike, selection)
     versions = selection.versions
     wanted = (versions.all, versions.first, versions.last, bool(versions.exact_us))
     sought = 0
     if conn.dialect == "sqlite" and plan:
         sought = _bind_sought(values, selection.types or (view.plain if plan == "seek" else ()))
-    shape = _Shape(conn.dialect, columns, plan, bases, shifts, *wanted, types=bool(selection.types), sought=sought)
-    if not plan and not bases and not shifts:
+    shape = _Shape(conn.dialect, columns, plan, bases, shifts, shared, *wanted, types=bool(selection.types), sought=sought)
+    if not plan and not bases and not shifts and not shared:
         return []
     rows = await conn.fetch(_statement(shape), **values)
     return rows if _is_flat(shape) else sorted(rows, key=lambda row: row[0])
@@ -267,7 +270,21 @@ def _bind_base(values: dict[str, Any], n: int, label: LabelId, segment: Base, af
     return 1
 
 
-def _bind_shift(values: dict[str, Any], n: int, label: LabelId, segment: Shift, selection: Selection, horizon_us: int) -> int:
+def _bind_shifts(values: dict[str, Any], alike: Mapping[tuple[Shift, int], Sequence[LabelId]], selection: Selection) -> tuple[int, int]:
+    """Bind what waits, by shift and horizon; return how many labels are read alone, and how many groups of labels together."""
+    shifts = shared = 0
+    for (segment, horizon_us), labels in alike.items():
+        if len(labels) > _ALONE_MAX:
+            shared += _bind_shift(values, f"g{shared}", labels, segment, selection, horizon_us)
+            continue
+        for label in labels:
+            shifts += _bind_shift(values, f"s{shifts}", label, segment, selection, horizon_us)
+    return shifts, shared
+
+
+def _bind_shift(
+    values: dict[str, Any], name: str, label: LabelId | Sequence[LabelId], segment: Shift, selection: Selection, horizon_us: int
+) -> int:
     low = max(segment.after_us, selection.after_us - segment.delay_us)
     high = selection.clock_us - segment.delay_us
     if segment.until_us is not None:
@@ -275,18 +292,18 @@ def _bind_shift(values: dict[str, Any], n: int, label: LabelId, segment: Shift, 
     if high <= low and not selection.versions.first:
         return 0
     values.update({
-        f"s{n}_label": label,
-        f"s{n}_low": low,
-        f"s{n}_high": high,
-        f"s{n}_delay": segment.delay_us,
-        f"s{n}_horizon": horizon_us,
+        f"{name}_label": label,
+        f"{name}_low": low,
+        f"{name}_high": high,
+        f"{name}_delay": segment.delay_us,
+        f"{name}_horizon": horizon_us,
     })  # fmt: skip
     return 1
 
 
 def _is_flat(shape: _Shape) -> bool:
     """Whether the page is one scan in the order of the dates, to which bodies can be joined without sorting them."""
-    return shape.plain in ("everything", "scan") and not shape.bases and not shape.shifts and not shape.types
+    return shape.plain in ("everything", "scan") and not (shape.bases or shape.shifts or shape.shared or shape.types)
 
 
 @lru_cache(maxsize=512)
@@ -303,7 +320,8 @@ def _statement(shape: _Shape) -> Statement:
     elif shape.plain:
         parts.append(_plain_scan(shape, [ENTRY.c.date_us.label("effective_us"), *keys]).limit(_bind("limit")))
     parts += [_base(shape, n, keys) for n in range(shape.bases)]
-    parts += [_shift(shape, n, keys) for n in range(shape.shifts)]
+    parts += [_shift(shape, f"s{n}", ENTRY.c.label_id == _bind(f"s{n}_label"), keys) for n in range(shape.shifts)]
+    parts += [_shift(shape, f"g{n}", among(ENTRY.c.label_id, f"g{n}_label"), keys) for n in range(shape.shared)]
     together = union_all(*(select(part.subquery()) for part in parts)).subquery()
     page = select(together).order_by(together.c.effective_us).limit(_bind("limit")).subquery()
     return prepare(_with_columns(select(page.c.effective_us), page, shape.columns))
@@ -391,20 +409,20 @@ def _base(shape: _Shape, n: int, keys: Sequence[ColumnElement[Any]]) -> Select[A
     return _filtered(query, ENTRY, shape, f"b{n}_horizon")
 
 
-def _shift(shape: _Shape, n: int, keys: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    effective = ENTRY.c.date_us + _bind(f"s{n}_delay")
+def _shift(shape: _Shape, name: str, labels: ColumnElement[bool], keys: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    effective = ENTRY.c.date_us + _bind(f"{name}_delay")
     query = (
         select(effective.label("effective_us"), *keys)
         .where(
             ENTRY.c.collection_row == _bind("collection"),
-            ENTRY.c.label_id == _bind(f"s{n}_label"),
-            ENTRY.c.date_us > _bind(f"s{n}_low"),
-            ENTRY.c.date_us <= _bind(f"s{n}_high"),
+            labels,
+            ENTRY.c.date_us > _bind(f"{name}_low"),
+            ENTRY.c.date_us <= _bind(f"{name}_high"),
         )
         .order_by(ENTRY.c.date_us)
         .limit(_bind("limit"))
     )
-    return _filtered(query, ENTRY, shape, f"s{n}_horizon")
+    return _filtered(query, ENTRY, shape, f"{name}_horizon")
 
 
 def _filtered(query: Select[Any], entry: Any, shape: _Shape, horizon: str | None, *, types: bool = True) -> Select[Any]:
@@ -434,6 +452,8 @@ def _older_in_view(entry: Any, shape: _Shape) -> ColumnElement[bool]:
         visible.append(and_(among(older.c.label_id, "plain"), older.c.date_us <= _bind("until")))
     special = [f"b{n}" for n in range(shape.bases)] + [f"s{n}" for n in range(shape.shifts)]
     visible += [and_(older.c.label_id == _bind(f"{p}_label"), older.c.date_us <= _bind(f"{p}_horizon")) for p in special]
+    shared = [f"g{n}" for n in range(shape.shared)]
+    visible += [and_(among(older.c.label_id, f"{p}_label"), older.c.date_us <= _bind(f"{p}_horizon")) for p in shared]
     return exists(
         select(literal_column("1")).where(
             older.c.object_row == entry.c.object_row,

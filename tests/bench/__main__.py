@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import uvloop
 
-from tests.bench import poll, push, scale, stall, standing, validation
+from tests.bench import policy, poll, push, scale, stall, standing, validation
 from tests.bench.databases import ENGINES, Unmeasured
 from tests.bench.load import Refused
 from tests.bench.report import Finding, show, table
@@ -21,6 +21,7 @@ BENCHES: dict[str, Callable[[Settings], AsyncIterator[Finding]]] = {
     "stall": stall.measure,
     "scale": scale.measure,
     "standing": standing.measure,
+    "policy": policy.measure,
 }
 
 
