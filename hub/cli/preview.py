@@ -28,7 +28,7 @@ def preview_draft(
     root: Annotated[str, typer.Option(help="API Root of the collection.")] = DEFAULT_ROOT,
     as_json: Json = False,
 ) -> None:
-    """Show who would see a draft: now, later and when, or never and by which rule. Nothing is kept of it."""
+    """Show who would see a draft: now, later and when, or never and by which rule."""
     with errors_told():
         raws = objects_of(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
     body = b'{"objects": [' + b",".join(raws) + b"]}"
