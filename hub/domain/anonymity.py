@@ -162,7 +162,7 @@ def draft_of(
     try:
         draft.at(now_us, now_us)
     except Invalid as e:
-        raise _cannot(f"without {', '.join(without)} too little is left of it: {e.detail}") from e
+        raise _cannot(f"without {', '.join(without) or 'its id'} too little is left of it: {e.detail}") from e
     return draft
 
 

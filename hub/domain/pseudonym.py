@@ -43,9 +43,9 @@ class Pseudonyms:
         return _made(secret)
 
     def id_of(self, producer: MemberId, stix_id: str) -> str:
-        """Return the id of the rendition of an object: of the same type, and a UUID that tells nothing."""
+        """Return the id of the rendition of an object: of the same type, and a UUID like any random one."""
         digest = self._digest("id", producer, stix_id)
-        return f"{stix_id.partition('--')[0]}--{uuid.UUID(bytes=digest[:16], version=5)}"
+        return f"{stix_id.partition('--')[0]}--{uuid.UUID(bytes=digest[:16], version=4)}"
 
     def token_of(self, source: Source) -> str:
         """Return what stands in the store for one version of an original."""
