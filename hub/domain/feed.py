@@ -13,6 +13,7 @@ Rules:
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from hub.domain.ids import LabelId
 
@@ -59,6 +60,10 @@ class Shift:
     delay_us: int
     after_us: int = -1
     until_us: int | None = None  # None: goes on
+
+    def horizon_us(self, clock_us: int) -> int:
+        """Return the date added up to which entries are in view, where this is a label's last segment."""
+        return max(self.after_us, clock_us - self.delay_us)
 
 
 Segment = Base | Shift
@@ -168,7 +173,7 @@ async def _backlog(
     return (*kept, Shift(grant.delay_us, due_us)), clock_us
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """What a member may see of a collection: the labels seen plainly, and the segments of the others.
 
@@ -186,9 +191,18 @@ class View:
         special = {label: observed.segments[label] for _, label in labels if observed.segments.get(label)}
         return cls(plain, special, everything=len(plain) == len(labels))
 
-    def labels(self) -> tuple[LabelId, ...]:
-        """Return every label of which something may be in view."""
-        return (*self.plain, *self.special)
+    @cached_property
+    def alike(self) -> Sequence[tuple["Segment", "Shift", tuple[LabelId, ...]]]:
+        """Each segment of the others, with the last one of its label, and the labels that have these two: they are read alike."""
+        found: dict[tuple[Segment, Shift], list[LabelId]] = {}
+        for label, segments in self.special.items():
+            for segment in segments:
+                found.setdefault((segment, _last(segments)), []).append(label)
+        return [(segment, last, tuple(labels)) for (segment, last), labels in found.items()]
+
+    @cached_property
+    def _plainly(self) -> frozenset[LabelId]:
+        return frozenset(self.plain)
 
     def delayed(self) -> bool:
         """Whether entries come into view as time passes, without anything being appended."""
@@ -196,16 +210,12 @@ class View:
 
     def horizon_us(self, label: LabelId, clock_us: int) -> int:
         """Return the date added up to which entries of a label are in view; -1 if the label is not."""
-        segments = PLAIN if label in self.plain else self.special.get(label)
-        if not segments:
-            return -1
-        last = segments[-1]
-        assert isinstance(last, Shift)
-        return max(last.after_us, clock_us - last.delay_us)
+        segments = PLAIN if label in self._plainly else self.special.get(label)
+        return _last(segments).horizon_us(clock_us) if segments else -1
 
     def effective_us(self, label: LabelId, date_us: int, ordinal: int, clock_us: int) -> int | None:
         """Return the effective date of one entry, or None if it is not in view at this clock."""
-        segments = PLAIN if label in self.plain else self.special.get(label, DENIED)
+        segments = PLAIN if label in self._plainly else self.special.get(label, DENIED)
         for segment in segments:
             if isinstance(segment, Base):
                 if segment.first <= ordinal < segment.end:
@@ -214,3 +224,9 @@ class View:
                 effective = date_us + segment.delay_us
                 return effective if effective <= clock_us else None
         return None
+
+
+def _last(segments: tuple[Segment, ...]) -> Shift:
+    last = segments[-1]
+    assert isinstance(last, Shift), "what is seen goes on being seen"
+    return last

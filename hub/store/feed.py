@@ -5,7 +5,7 @@ others. Each part is an index seek and a short scan, so a page costs the same at
 The statements are made per shape of a view and kept; values come as parameters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ from hub.domain.feed import TICK_US, Base, Shift, View
 from hub.domain.ids import LabelId
 from hub.domain.label import Label
 from hub.domain.taxii import VersionMatch
-from hub.store.database import Connection, Row, Statement, among, prepare, values_of
+from hub.store.database import Connection, Row, Statement, among, marked, mask_of, prepare, values_of
 from hub.store.tables import table
 
 ENTRY = table("entry")
@@ -224,19 +224,11 @@ async def _page(conn: Connection, collection_row: int, view: View, plan: str, se
         "until": selection.clock_us,
         "limit": selection.limit,
         "plain": view.plain,
+        "plain_mask": mask_of(view.plain) if conn.dialect == "sqlite" else b"",
         "exact": selection.versions.exact_us,
         "types": selection.types,
     }
-    bases = 0
-    alike: dict[tuple[Shift, int], list[LabelId]] = {}
-    for label, segments in view.special.items():
-        horizon_us = view.horizon_us(label, selection.clock_us)
-        for segment in segments:
-            if isinstance(segment, Shift):
-                alike.setdefault((segment, horizon_us), []).append(label)
-            elif segment.last_us > selection.after_us or selection.versions.first:
-                bases += _bind_base(values, bases, label, segment, selection.after_us, horizon_us)
-    shifts, shared = _bind_shifts(values, alike, selection)
+    bases, shifts, shared = _bind_segments(values, view, selection)
     versions = selection.versions
     wanted = (versions.all, versions.first, versions.last, bool(versions.exact_us))
     sought = 0
@@ -270,20 +262,25 @@ def _bind_base(values: dict[str, Any], n: int, label: LabelId, segment: Base, af
     return 1
 
 
-def _bind_shifts(values: dict[str, Any], alike: Mapping[tuple[Shift, int], Sequence[LabelId]], selection: Selection) -> tuple[int, int]:
-    """Bind what waits, by shift and horizon; return how many labels are read alone, and how many groups of labels together."""
-    shifts = shared = 0
-    for (segment, horizon_us), labels in alike.items():
-        if len(labels) > _ALONE_MAX:
+def _bind_segments(values: dict[str, Any], view: View, selection: Selection) -> tuple[int, int, int]:
+    """Bind what is not seen plainly: return how many backlogs there are, labels that wait alone, and groups of labels that wait alike."""
+    bases = shifts = shared = 0
+    for segment, last, labels in view.alike:
+        horizon_us = last.horizon_us(selection.clock_us)
+        if isinstance(segment, Base):
+            if segment.last_us > selection.after_us or selection.versions.first:
+                for label in labels:
+                    bases += _bind_base(values, bases, label, segment, selection.after_us, horizon_us)
+        elif len(labels) > _ALONE_MAX:
             shared += _bind_shift(values, f"g{shared}", labels, segment, selection, horizon_us)
-            continue
-        for label in labels:
-            shifts += _bind_shift(values, f"s{shifts}", label, segment, selection, horizon_us)
-    return shifts, shared
+        else:
+            for label in labels:
+                shifts += _bind_shift(values, f"s{shifts}", label, segment, selection, horizon_us)
+    return bases, shifts, shared
 
 
 def _bind_shift(
-    values: dict[str, Any], name: str, label: LabelId | Sequence[LabelId], segment: Shift, selection: Selection, horizon_us: int
+    values: dict[str, Any], name: str, label: LabelId | tuple[LabelId, ...], segment: Shift, selection: Selection, horizon_us: int
 ) -> int:
     low = max(segment.after_us, selection.after_us - segment.delay_us)
     high = selection.clock_us - segment.delay_us
@@ -293,6 +290,7 @@ def _bind_shift(
         return 0
     values.update({
         f"{name}_label": label,
+        f"{name}_label_mask": mask_of(label) if isinstance(label, tuple) else b"",
         f"{name}_low": low,
         f"{name}_high": high,
         f"{name}_delay": segment.delay_us,
@@ -321,7 +319,7 @@ def _statement(shape: _Shape) -> Statement:
         parts.append(_plain_scan(shape, [ENTRY.c.date_us.label("effective_us"), *keys]).limit(_bind("limit")))
     parts += [_base(shape, n, keys) for n in range(shape.bases)]
     parts += [_shift(shape, f"s{n}", ENTRY.c.label_id == _bind(f"s{n}_label"), keys) for n in range(shape.shifts)]
-    parts += [_shift(shape, f"g{n}", among(ENTRY.c.label_id, f"g{n}_label"), keys) for n in range(shape.shared)]
+    parts += [_shift(shape, f"g{n}", marked(ENTRY.c.label_id, f"g{n}_label"), keys) for n in range(shape.shared)]
     together = union_all(*(select(part.subquery()) for part in parts)).subquery()
     page = select(together).order_by(together.c.effective_us).limit(_bind("limit")).subquery()
     return prepare(_with_columns(select(page.c.effective_us), page, shape.columns))
@@ -343,7 +341,7 @@ def _plain_scan(shape: _Shape, columns: Sequence[ColumnElement[Any]]) -> Select[
         .order_by(ENTRY.c.date_us)
     )
     if shape.plain != "everything":
-        query = query.where(among(ENTRY.c.label_id, "plain"))
+        query = query.where(marked(ENTRY.c.label_id, "plain"))
     return _filtered(query, ENTRY, shape, None)
 
 
@@ -363,7 +361,7 @@ def _seek_merged(shape: _Shape) -> Any:
             ENTRY.c.date_us <= _bind("until"),
         )
         if shape.types and shape.plain != "everything":
-            arm = arm.where(among(ENTRY.c.label_id, "plain"))
+            arm = arm.where(marked(ENTRY.c.label_id, "plain"))
         arms.append(_filtered(arm, ENTRY, shape, None, types=False))
     merged = union_all(*arms) if len(arms) > 1 else arms[0]
     return merged.order_by(literal_column("effective_us")).limit(_bind("limit"))
@@ -387,7 +385,7 @@ def _seek_laterally(shape: _Shape) -> Select[Any]:
         .correlate(wanted)
     )
     if shape.types and shape.plain != "everything":
-        entries = entries.where(among(inner.c.label_id, "plain"))
+        entries = entries.where(marked(inner.c.label_id, "plain"))
     entries = _filtered(entries, inner, shape, None, types=False)
     found = entries.lateral("found")
     return select(found.c.date_us.label("effective_us"), found.c.version_row, found.c.bytes).select_from(wanted).join(found, true())
@@ -449,11 +447,11 @@ def _older_in_view(entry: Any, shape: _Shape) -> ColumnElement[bool]:
     if shape.plain == "everything":
         visible.append(older.c.date_us <= _bind("until"))
     elif shape.plain:
-        visible.append(and_(among(older.c.label_id, "plain"), older.c.date_us <= _bind("until")))
+        visible.append(and_(marked(older.c.label_id, "plain"), older.c.date_us <= _bind("until")))
     special = [f"b{n}" for n in range(shape.bases)] + [f"s{n}" for n in range(shape.shifts)]
     visible += [and_(older.c.label_id == _bind(f"{p}_label"), older.c.date_us <= _bind(f"{p}_horizon")) for p in special]
     shared = [f"g{n}" for n in range(shape.shared)]
-    visible += [and_(among(older.c.label_id, f"{p}_label"), older.c.date_us <= _bind(f"{p}_horizon")) for p in shared]
+    visible += [and_(marked(older.c.label_id, f"{p}_label"), older.c.date_us <= _bind(f"{p}_horizon")) for p in shared]
     return exists(
         select(literal_column("1")).where(
             older.c.object_row == entry.c.object_row,
