@@ -10,8 +10,9 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from hub.domain.anonymity import label_of_rendition
 from hub.domain.directory import Directory
 from hub.domain.label import Attribution, Label
 from hub.domain.member import Member, MemberKind, Principal, Role
@@ -91,7 +92,7 @@ def decide_all(bundle: PolicyBundle, members: Sequence[Member], label: Label, co
     asked = [alike[0] for alike in classes]
     decisions = bundle.decide_members(asked, label, collection)
     if label.attribution is not Attribution.EVERYONE:
-        renditions = bundle.decide_members(asked, replace(label, anonymous=True, producer=None), collection)
+        renditions = bundle.decide_members(asked, label_of_rendition(label, label.recipients), collection)
         decisions = [own if own.allowed else other for own, other in zip(decisions, renditions, strict=True)]
     reading = bundle.decide_readers(asked, collection)
     answers = [decision if reads.allowed else reads for decision, reads in zip(decisions, reading, strict=True)]
