@@ -8,6 +8,8 @@ The statements are made per shape of a view and kept; values come as parameters.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -43,8 +45,12 @@ MEMBER_VIEW = table("member_view")
 
 _SEEK_LABELS_MAX = 256  # more labels than this are scanned for, not sought one by one
 _ALONE_MAX = 8  # more labels than this that wait alike are read together: a part for each costs more, and SQLite takes 500 parts at most
+_APART_MAX = 8  # so many parts beside what is seen plainly are read one by one on SQLite
 _SCAN_COST = 0.2  # an index entry passed over, against a seek
 _SEEK_COST = 5.0
+
+
+_DATE = itemgetter(0)  # the effective date of a row of a page
 
 
 class Head(NamedTuple):
@@ -237,8 +243,13 @@ async def _page(conn: Connection, collection_row: int, view: View, plan: str, se
     shape = _Shape(conn.dialect, columns, plan, bases, shifts, shared, *wanted, types=bool(selection.types), sought=sought)
     if not plan and not bases and not shifts and not shared:
         return []
-    rows = await conn.fetch(_statement(shape), **values)
-    return rows if _is_flat(shape) else sorted(rows, key=lambda row: row[0])
+    if _is_flat(shape):
+        return await conn.fetch(_statement(shape), **values)
+    if _is_apart(shape):
+        found = [await conn.fetch(statement, **values) for statement in _statements_apart(shape)]
+        filled = [rows for rows in found if rows]
+        return filled[0] if len(filled) == 1 else sorted(chain.from_iterable(filled), key=_DATE)[: selection.limit]
+    return sorted(await conn.fetch(_statement(shape), **values), key=_DATE)
 
 
 def _bind_sought(values: dict[str, Any], sought: Sequence[LabelId] | Sequence[str]) -> int:
@@ -304,6 +315,21 @@ def _is_flat(shape: _Shape) -> bool:
     return shape.plain in ("everything", "scan") and not (shape.bases or shape.shifts or shape.shared or shape.types)
 
 
+def _is_apart(shape: _Shape) -> bool:
+    """Whether the parts of a page are read one by one: SQLite has no way to the server to spare, and sorts what it puts together."""
+    if shape.dialect != "sqlite" or shape.types or shape.first or shape.plain == "seek":
+        return False
+    return shape.bases + shape.shifts + shape.shared <= _APART_MAX
+
+
+@lru_cache(maxsize=512)
+def _statements_apart(shape: _Shape) -> list[Statement]:
+    """Return a statement for each part of a page, which gives at most a page of it in the order of effective dates."""
+    plain = [_statement(shape._replace(bases=0, shifts=0, shared=0))] if shape.plain else []
+    parts = [_base(shape, n, ()) for n in range(shape.bases)] + _shifts(shape, ())
+    return [*plain, *(prepare(_with_columns(part, ENTRY, shape.columns)) for part in parts)]
+
+
 @lru_cache(maxsize=512)
 def _statement(shape: _Shape) -> Statement:
     if _is_flat(shape):
@@ -318,8 +344,7 @@ def _statement(shape: _Shape) -> Statement:
     elif shape.plain:
         parts.append(_plain_scan(shape, [ENTRY.c.date_us.label("effective_us"), *keys]).limit(_bind("limit")))
     parts += [_base(shape, n, keys) for n in range(shape.bases)]
-    parts += [_shift(shape, f"s{n}", ENTRY.c.label_id == _bind(f"s{n}_label"), keys) for n in range(shape.shifts)]
-    parts += [_shift(shape, f"g{n}", marked(ENTRY.c.label_id, f"g{n}_label"), keys) for n in range(shape.shared)]
+    parts += _shifts(shape, keys)
     together = union_all(*(select(part.subquery()) for part in parts)).subquery()
     page = select(together).order_by(together.c.effective_us).limit(_bind("limit")).subquery()
     return prepare(_with_columns(select(page.c.effective_us), page, shape.columns))
@@ -405,6 +430,11 @@ def _base(shape: _Shape, n: int, keys: Sequence[ColumnElement[Any]]) -> Select[A
         .limit(_bind("limit"))
     )
     return _filtered(query, ENTRY, shape, f"b{n}_horizon")
+
+
+def _shifts(shape: _Shape, keys: Sequence[ColumnElement[Any]]) -> list[Select[Any]]:
+    alone = [_shift(shape, f"s{n}", ENTRY.c.label_id == _bind(f"s{n}_label"), keys) for n in range(shape.shifts)]
+    return alone + [_shift(shape, f"g{n}", marked(ENTRY.c.label_id, f"g{n}_label"), keys) for n in range(shape.shared)]
 
 
 def _shift(shape: _Shape, name: str, labels: ColumnElement[bool], keys: Sequence[ColumnElement[Any]]) -> Select[Any]:

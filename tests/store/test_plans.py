@@ -21,7 +21,7 @@ SHAPES = {
 
 
 class Explaining:
-    """Runs EXPLAIN in place of a statement and keeps the plan."""
+    """Runs EXPLAIN in place of statements and keeps their plans."""
 
     def __init__(self, conn) -> None:  # noqa: ANN001
         self.conn, self.dialect, self.plan = conn, conn.dialect, ""
@@ -29,9 +29,9 @@ class Explaining:
     async def fetch(self, statement, **values: object) -> list[object]:  # noqa: ANN001
         text, bound = statement.bound(self.dialect, values)
         if self.dialect == "sqlite":
-            self.plan = "\n".join(row[3] for row in self.conn.raw.execute(f"EXPLAIN QUERY PLAN {text}", bound))
+            self.plan += "\n".join(row[3] for row in self.conn.raw.execute(f"EXPLAIN QUERY PLAN {text}", bound))
         else:
-            self.plan = "\n".join(row[0] for row in await self.conn.raw.fetch(f"EXPLAIN {text}", *bound))
+            self.plan += "\n".join(row[0] for row in await self.conn.raw.fetch(f"EXPLAIN {text}", *bound))
         return []
 
 
