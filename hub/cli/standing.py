@@ -14,7 +14,7 @@ from hub.web.api import standing as render
 from hub.web.api import standing_models as models
 
 app = typer.Typer()
-practice_app = typer.Typer(help="Joint practice.", no_args_is_help=True)
+practice_app = typer.Typer(help="Enter that a member took part in joint practice.", no_args_is_help=True)
 contest_app = typer.Typer(help="Events that members contest, and the answers.", no_args_is_help=True)
 
 BRIEF_COLUMNS = ("member", "score", "standing", "ground", "why")

@@ -21,7 +21,7 @@ from hub.service.shadow import compare, shadow_of
 from hub.store.feed import Head, StoredLabel, list_labels, plan_for, read_head
 from hub.store.views import record_observation
 
-_TRIES_MAX = 20
+_TRIES_MAX = 50
 _DECISIONS_MAX = 1_000_000
 _STATISTICS_KEEP_US = 10_000_000  # a plan rests on counts and sizes that are at most this old
 

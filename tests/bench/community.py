@@ -18,7 +18,7 @@ from hub.domain.ids import CollectionId, GroupId, MemberId
 from hub.domain.label import Label, Tlp
 from hub.domain.labelling import label_of
 from hub.domain.marking import TLP_OF, resolve
-from hub.domain.member import Member, MemberKind, Role, SharingGroup
+from hub.domain.member import Member, MemberKind, Role, SharingGroup, Standing
 from hub.domain.stix import Limits, read_object
 from hub.domain.taxii import Collection, Grantee, GranteeKind
 from hub.domain.token import TEST, hash_secret, new_token
@@ -67,7 +67,7 @@ async def add_community(conn: Connection, secret: bytes, *, now_us: int) -> Comm
     for n, slug in enumerate(_SLUGS):
         id = MemberId(f"identity--0b5e0000-0000-4000-8000-{n:012x}")
         groups = frozenset(group.id for group in joined[slug])
-        members[slug] = Member(id, slug, slug.capitalize(), MemberKind.OPERATOR, groups=groups)
+        members[slug] = Member(id, slug, slug.capitalize(), MemberKind.OPERATOR, standing=Standing.STEWARD, groups=groups)
         await add_member(conn, members[slug], now_us=now_us)
         for group in sorted(groups):
             await join_group(conn, group, id, now_us=now_us)

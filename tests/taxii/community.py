@@ -14,7 +14,7 @@ The root `annexe` has a collection `shared` too, another one. Content without a 
 from hub.domain.directory import Token
 from hub.domain.ids import CollectionId, GroupId, MemberId
 from hub.domain.label import Tlp
-from hub.domain.member import Member, MemberKind, Role, SharingGroup
+from hub.domain.member import Member, MemberKind, Role, SharingGroup, Standing
 from hub.domain.taxii import ApiRoot, Collection, Grantee, GranteeKind
 from hub.domain.token import TEST, hash_secret, new_token
 from hub.store.collections import add_collection, add_root
@@ -28,8 +28,9 @@ ENERGY = Member(
     MemberId("identity--3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a02"), "energy", "Energy Grid", MemberKind.OPERATOR, frozenset({"energy"})
 )
 WATER = Member(
-    MemberId("identity--3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a03"), "water", "Water Works", MemberKind.OPERATOR, frozenset({"water"})
-)
+    MemberId("identity--3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a03"), "water", "Water Works", MemberKind.OPERATOR, frozenset({"water"}),
+    Standing.STEWARD,  # so that the settings alone limit its pages
+)  # fmt: skip
 OBSERVER = Member(MemberId("identity--3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a04"), "observer", "Observer Ltd", MemberKind.OPERATOR)
 MEMBERS = (AGENCY, ENERGY, WATER, OBSERVER)
 CIRCLE = SharingGroup(GroupId("marking-definition--3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0b01"), "circle", "The Circle")

@@ -168,18 +168,19 @@ async def test_a_later_request_on_a_connection_must_come_in_time_too(site: Runni
     assert asyncio.get_running_loop().time() - began < 1.9
 
 
-async def test_a_request_that_takes_longer_to_answer_than_to_send_is_not_cut_off(site: Running):
+async def test_a_request_that_takes_longer_to_answer_than_to_send_is_not_cut_off(sqlite_url: str):
     # The body takes longer than the headers may, and the connection serves on.
-    reader, writer = await site.connect()
-    request = head(site, "Content-Length: 4")
-    async with asyncio.timeout(WITHIN_S):
-        for part in (request[:20], request[20:], b"1", b"234", request, b"1234"):
-            writer.write(part)
-            await asyncio.sleep(0.3)
-        for _ in range(2):
-            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
-            assert await reader.readexactly(1) == b"4"
-    writer.close()
+    async with running(sqlite_url, change=reading, headers_timeout_s=2, body_timeout_s=2) as site:
+        reader, writer = await site.connect()
+        request = head(site, "Content-Length: 4")
+        async with asyncio.timeout(WITHIN_S):
+            for part in (request[:20], request[20:], b"1", b"234", request, b"1234"):
+                writer.write(part)
+                await asyncio.sleep(0.55)
+            for _ in range(2):
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+                assert await reader.readexactly(1) == b"4"
+        writer.close()
 
 
 async def test_an_idle_connection_is_closed(site: Running):

@@ -108,7 +108,7 @@ async def test_a_line_about_a_request_waits_for_no_other_request(written: io.Str
 
 
 async def test_lines_stand_in_the_order_of_what_happened(written: io.StringIO, sqlite_url: str):
-    async with running(sqlite_url) as site:
+    async with running(sqlite_url, requests_per_min=0) as site:
         for number in range(300):  # more than are written together
             async with site.session.get(f"{site.url}/taxii2/", headers={**site.bearer, "X-Request-Id": f"request-{number}"}) as answer:
                 assert answer.status == 200
