@@ -93,11 +93,10 @@ class Incoming:
     object: StixObject
     label: Label
     producer: MemberId
+    lineage: str = field(init=False)  # of the object: the producer where it belongs to nobody, else ""
 
-    @property
-    def lineage(self) -> str:
-        """`lineage` of the object: the producer where it belongs to nobody."""
-        return self.producer if is_ownerless(self.object) else ""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lineage", self.producer if is_ownerless(self.object) else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +207,9 @@ class Batch:
             self.lowered.append(Lowering(lineage.stix_id, version_us, looser, label))
 
     def _enter(self, lineage: LineageState, version: VersionState, plain: LabelState, size: int) -> None:
+        if not lineage.entries:
+            lineage.entries.append(self._new_entry(lineage, version, plain, None, size))
+            return
         newer = [entry for entry in lineage.entries if entry.version_us > version.version_us]
         older = [entry for entry in lineage.entries if entry.version_us < version.version_us]
         label = self._narrowed({plain.id}.union(*(entry.label.parts for entry in newer)))

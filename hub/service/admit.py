@@ -149,6 +149,7 @@ class _Door:
     latest_us: int  # an object may not be modified later
     labels: dict[Label, Label]  # with the producer named where it has to be
     resolutions: dict[tuple[str, ...], Resolution]  # by marking_refs, of objects that say nothing more themselves
+    labelled: dict[tuple[str, ...], Label]  # likewise, where nothing can be anonymous
     agreement: Agreement | None  # under which the collection's content flows
     barred: str | None  # why the producer may bring nothing at all under it
     veil: Veil | None  # None: nothing in the push can be anonymous
@@ -163,7 +164,7 @@ class _Door:
 
     def resolve(self, obj: StixObject) -> Resolution:
         """Return what an object's markings say. Most objects of a push are marked alike."""
-        alike = SHARING_EXTENSION not in obj.properties.get("extensions", ())
+        alike = _is_marked_alike(obj)
         resolution = self.resolutions.get(obj.marking_refs) if alike else None
         if resolution is None:
             default = self.collection.default_tlp
@@ -202,7 +203,7 @@ async def _door(
     veil = await veil_of(hub, directory, producer, held.collection, raws, known, limits_of(hub))
     return _Door(
         bundle, producer, held.collection, directory.members, directory.groups, known, at_least, limits_of(hub),
-        now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {},
+        now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {}, {},
         agreement, agreement.refusal(producer, directory.at_us) if agreement is not None else None, veil,
     )  # fmt: skip
 
@@ -256,12 +257,23 @@ def _check_one(door: _Door, raw: bytes) -> Checked:
 
 def _label_one(door: _Door, obj: StixObject, resolution: Resolution) -> tuple[Label, Draft | None]:
     """Return the label of an object, and what those get of it who may not know its producer."""
-    label, veil = label_of(resolution, door.producer, door.collection), door.veil
+    veil = door.veil
+    if veil is None and _is_marked_alike(obj):
+        known = door.labelled.get(obj.marking_refs)
+        if known is None:
+            known = door.labelled[obj.marking_refs] = door.label(label_of(resolution, door.producer, door.collection))
+        return known, None
+    label = label_of(resolution, door.producer, door.collection)
     known_to = veil.attribution_of(obj, resolution) if veil is not None else Attribution.EVERYONE
     if veil is None or known_to is Attribution.EVERYONE:
         return door.label(label), None
     label = named_to(label, known_to, door.producer.id)
     return label, veil.draft(obj, resolution, label, states_colour=door.states_colour(obj))
+
+
+def _is_marked_alike(obj: StixObject) -> bool:
+    """Whether an object says nothing more of its sharing than the markings that it refers to."""
+    return SHARING_EXTENSION not in obj.properties.get("extensions", ())
 
 
 def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
