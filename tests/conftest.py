@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for, and one rule for all of them: no test reaches beyond this machine."""
 
 import ipaddress
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ def _is_loopback(host: str) -> bool:
 def pytest_configure() -> None:
     # An audit hook sees every connection that Python makes, and replaces nothing.
     sys.addaudithook(_refuse_beyond_loopback)
+    # No test trusts a public authority, and each process that tests start would take a tenth of a second to read all of them.
+    os.environ["SSL_CERT_FILE"] = os.devnull
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,15 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 import pytest
+from typer.testing import CliRunner
 
+from hub.__main__ import cli
 from tests.web.certificates import Authority
-from tests.web.hubs import WITHIN_S, Process, command, is_running, prepare, serve_process, until
+from tests.web.hubs import WITHIN_S, Process, command, environment, is_running, prepare, serve_process, until
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: hub\r\n\r\n"
 
@@ -40,6 +42,13 @@ async def until_refused(hub: Process) -> None:
                 await writer.wait_closed()
 
 
+async def invoke(*words: str, database_url: str, **settings: Any) -> tuple[int, str, str]:
+    """Run `hub …` in this process, where it needs none of its own, and return its code, its output and what it says on stderr."""
+    environ = environment(database_url, **settings)
+    done = await asyncio.to_thread(CliRunner().invoke, cli(), words, env=environ)
+    return done.exit_code, done.stdout, done.stderr
+
+
 # --- start
 
 
@@ -60,40 +69,38 @@ async def test_a_database_that_is_not_there_or_not_migrated_is_refused_with_what
     ]
 
 
-async def test_migrate_makes_a_hub_once(tmp_path: Path):
+async def test_migrate_makes_a_hub_once_which_one_process_serves_alone(tmp_path: Path):
     url = f"sqlite:///{tmp_path}/folder/hub.sqlite3"
-    code, first, _ = await command("migrate", database_url=url)
+    code, first, _ = await invoke("migrate", database_url=url)
     assert code == 0
     assert first.splitlines()[0].startswith(f"{url} has schema ")
     assert "initialised a new hub" in first
-    code, second, _ = await command("migrate", database_url=url)
+    code, second, _ = await invoke("migrate", database_url=url)
     assert code == 0
     assert "left as it is" in second
     async with serve_process(url, tmp_path) as hub:
         assert (await ask(hub, "/readyz"))[0] == 200
-
-
-async def test_a_port_that_is_taken_is_told(sqlite_url: str, tmp_path: Path):
-    await prepare(sqlite_url)
-    async with serve_process(sqlite_url, tmp_path) as hub:
-        code, _, said = await command("serve", database_url=sqlite_url, listen_port=hub.port)
+        assert "public_url" not in hub.logged()[0], "nobody but this machine reaches it"
+        # Another hub is told that the port is taken, and a hangup changes nothing: one process has no workers to replace.
+        code, _, said = await command("serve", database_url=url, listen_port=hub.port)
         assert (code, said) == (1, f"cannot listen on 127.0.0.1 port {hub.port}: Address already in use\n")
+        hub.tell(signal.SIGHUP)
+        await until_logged("there is no certificate to read again; settings take a restart", hub)
+        assert (await ask(hub, "/readyz"))[0] == 200
 
 
 async def test_serving_others_without_a_public_address_is_warned_of(sqlite_url: str, tmp_path: Path):
     await prepare(sqlite_url)
     async with serve_process(sqlite_url, tmp_path, listen_host="0.0.0.0") as hub:
         assert "public_url is not set" in hub.logged()[0]
-    async with serve_process(sqlite_url, tmp_path) as hub:
-        assert "public_url" not in hub.logged()[0]
 
 
 async def test_check_config_shows_what_counts_without_passwords_and_what_is_wrong(tmp_path: Path, sqlite_url: str):
     await prepare(sqlite_url)
-    code, output, said = await command("check-config", database_url=sqlite_url, title="Our Hub")
+    code, output, said = await invoke("check-config", database_url=sqlite_url, title="Our Hub")
     assert (code, said) == (0, "")
     assert "title = 'Our Hub'" in output.splitlines()
-    code, output, said = await command(
+    code, output, said = await invoke(
         "check-config", database_url="postgresql://hub:geheim@127.0.0.1:1/hub", proxy_addresses="nobody",
         tls_cert_file=tmp_path / "absent.pem", tls_key_file=tmp_path / "absent.key",
     )  # fmt: skip
@@ -101,7 +108,7 @@ async def test_check_config_shows_what_counts_without_passwords_and_what_is_wron
     assert "geheim" not in output + said
     problems = [line.partition(": ")[2].partition(":")[0] for line in said.splitlines()]
     assert problems == ["proxy_addresses", "tls_cert_file, tls_key_file", "cannot connect to PostgreSQL"]
-    code, output, said = await command("check-config", database_url=sqlite_url, workers=0)
+    code, output, said = await invoke("check-config", database_url=sqlite_url, workers=0)
     assert (code, output, said) == (1, "", "workers: 0 is too small; 1 is the least\n")
 
 
@@ -167,14 +174,6 @@ async def test_a_certificate_is_read_anew_at_a_hangup(sqlite_url: str, tmp_path:
         assert (await trusted(old), await trusted(new)) == (False, True)
 
 
-async def test_a_hangup_leaves_a_single_process_as_it_is(sqlite_url: str, tmp_path: Path):
-    await prepare(sqlite_url)
-    async with serve_process(sqlite_url, tmp_path) as hub:
-        hub.tell(signal.SIGHUP)
-        await until_logged("there is no certificate to read again; settings take a restart", hub)
-        assert (await ask(hub, "/readyz"))[0] == 200
-
-
 # --- several processes
 
 
@@ -212,8 +211,15 @@ class Load:
                     self.statuses.append(answer.status)
 
 
-async def test_workers_are_replaced_under_load_without_losing_a_request(workers: tuple[Process, str]):
+async def test_any_worker_answers_for_all_and_all_are_replaced_under_load_without_losing_a_request(workers: tuple[Process, str]):
     hub, token = workers
+    for _ in range(20):  # each on a connection of its own, so both workers get some
+        assert (await ask(hub, "/taxii2/", Authorization=f"Bearer {token}"))[0] == 200
+    for _ in range(4):
+        _, text = await ask(hub, "/metrics")
+        assert 'hub_requests_total{method="GET",route="/taxii2/",status="200"} 20.0' in text.splitlines()
+        assert "hub_connections 1.0" in text.splitlines()
+
     before = hub.workers()
     async with Load(hub, token) as load:
         hub.tell(signal.SIGHUP)
@@ -224,8 +230,13 @@ async def test_workers_are_replaced_under_load_without_losing_a_request(workers:
     assert set(load.statuses) == {200, 405}
     assert len(load.statuses) > 100
 
+    hub.tell(signal.SIGTERM)
+    assert await hub.end() == 0
+    assert not any(map(is_running, after))
+    assert all(json.loads(line)["level"] == "info" for line in hub.logged())
 
-async def test_a_worker_that_is_killed_is_replaced_while_the_other_serves(workers: tuple[Process, str]):
+
+async def test_a_worker_that_is_killed_is_replaced_and_none_outlives_a_supervisor_that_is_killed(workers: tuple[Process, str]):
     hub, _ = workers
     killed, other = hub.workers()
     os.kill(killed, signal.SIGKILL)
@@ -235,30 +246,8 @@ async def test_a_worker_that_is_killed_is_replaced_while_the_other_serves(worker
     assert other in hub.workers()
     assert killed not in hub.workers()
 
-
-async def test_workers_end_when_their_supervisor_is_killed(workers: tuple[Process, str]):
-    hub, _ = workers
     pids = hub.workers()
     hub.tell(signal.SIGKILL)
     await hub.end()
     await until_refused(hub)
     await until(lambda: not any(map(is_running, pids)))
-
-
-async def test_the_supervisor_ends_its_workers_and_itself(workers: tuple[Process, str]):
-    hub, _ = workers
-    pids = hub.workers()
-    hub.tell(signal.SIGTERM)
-    assert await hub.end() == 0
-    assert not any(map(is_running, pids))
-    assert all(json.loads(line)["level"] == "info" for line in hub.logged())
-
-
-async def test_any_worker_answers_with_the_counters_of_all(workers: tuple[Process, str]):
-    hub, token = workers
-    for _ in range(20):  # each on a connection of its own, so both workers get some
-        assert (await ask(hub, "/taxii2/", Authorization=f"Bearer {token}"))[0] == 200
-    for _ in range(4):
-        _, text = await ask(hub, "/metrics")
-        assert 'hub_requests_total{method="GET",route="/taxii2/",status="200"} 20.0' in text.splitlines()
-        assert "hub_connections 1.0" in text.splitlines()
