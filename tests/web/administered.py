@@ -4,13 +4,18 @@
 administrator that belongs to energy, `admin` one that belongs to nobody, `suspended` would be an administrator if gone took part.
 """
 
+import asyncio
 import base64
 import contextlib
 import datetime
+import functools
 import io
 import json
+import tempfile
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -37,6 +42,7 @@ from hub.service.members import add_member, suspend_member
 from hub.service.people import add_person
 from hub.service.releases import ask_release
 from hub.store.ledger import list_events
+from hub.store.migrate import upgrade
 from tests.taxii.content import envelope, indicator
 from tests.web.hubs import Running, running
 
@@ -138,9 +144,38 @@ def check_answer(answer: Answer) -> None:
 
 @contextlib.asynccontextmanager
 async def administered(database_url: str, **settings: Any) -> AsyncIterator[Administered]:
-    """Serve a hub with the community in it."""
-    async with running(database_url, **{"requests_per_min": 0, **settings}) as site:
-        yield Administered(site, await settle(site.hub))
+    """Serve a hub with the community in it, on a fresh and migrated database."""
+    settings = {"requests_per_min": 0, **settings}
+    if database_url.startswith("sqlite:///"):
+        content, token, community = _settled()
+        await asyncio.to_thread(_replace, Path(database_url.removeprefix("sqlite:///")), content)
+        async with running(database_url, token=token, **settings) as site:
+            yield Administered(site, community)
+    else:
+        async with running(database_url, **settings) as site:
+            yield Administered(site, await settle(site.hub))
+
+
+@functools.cache
+def _settled() -> tuple[bytes, str, Community]:
+    """Return a SQLite database with the community in it, and its tokens: to make one takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(1) as pool:  # a loop of its own, beside those of the tests
+        path = Path(directory) / "hub.sqlite3"
+        pool.submit(upgrade, f"sqlite:///{path}").result()
+        token, community = pool.submit(asyncio.run, _settle_at(f"sqlite:///{path}")).result()
+        assert [file.name for file in path.parent.iterdir()] == [path.name], "all of it is in the one file"
+        return path.read_bytes(), token, community
+
+
+def _replace(path: Path, content: bytes) -> None:
+    for part in path.parent.glob(f"{path.name}*"):  # the file, and what it may have left in its write-ahead log
+        part.unlink()
+    path.write_bytes(content)
+
+
+async def _settle_at(database_url: str) -> tuple[str, Community]:
+    async with running(database_url) as site:
+        return site.token, await settle(site.hub)
 
 
 async def settle(hub: Hub) -> Community:

@@ -72,10 +72,10 @@ async def prepare(database_url: str) -> str:
 
 @contextlib.asynccontextmanager
 async def running(
-    database_url: str, *, change: Callable[[web.Application], None] = lambda _: None, **settings: Any
+    database_url: str, *, change: Callable[[web.Application], None] = lambda _: None, token: str | None = None, **settings: Any
 ) -> AsyncIterator[Running]:
-    """Serve a hub; `change` may add routes to the application before it starts."""
-    token = await prepare(database_url)
+    """Serve a hub; `change` may add routes to the application before it starts. `token`: what `prepare` gave, where that is done."""
+    token = token or await prepare(database_url)
     config = Config(**{"database_url": database_url, "listen_port": 0, **settings})
     app = build_app(config)
     change(app)
