@@ -1,16 +1,19 @@
 """`hub demo`, started as people start it: its contract, its community, its content, and a second start."""
 
+import asyncio
 import contextlib
 import json
 import re
 import shlex
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from taxii2client.v21 import Collection, Server
 
 from hub.demo.advice import IP_EXTENSION, IP_SCHEMA
 from tests.postgres import PostgresServer
+from tests.web.hubs import prepare
 
 HUB = str(Path(sys.executable).with_name("hub"))
 WITHIN_S = 60
@@ -225,10 +229,15 @@ def test_a_token_works_as_well_as_a_password(running: Demo):
         assert len(server.default.collections) == 4
 
 
-def test_a_second_start_finds_everything_as_it_was(tmp_path: Path):
+def test_a_second_start_finds_everything_as_it_was_and_leaves_a_running_demo_alone(tmp_path: Path):
     directory = tmp_path / "data"
     with demo(directory, "--no-content") as first:
         assert first.objects("advisories", "energy") == []
+        port = first.facts["base_url"].rpartition(":")[2]
+        done = subprocess.run([HUB, "demo", "--port", port, "--data", str(directory)], check=False, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert f"port {port}" in done.stderr
+        assert (directory / "demo.json").exists()
     with demo(directory) as second:
         assert second.facts["members"] == first.facts["members"]
         assert {c["id"] for c in second.facts["collections"].values()} == {c["id"] for c in first.facts["collections"].values()}
@@ -248,21 +257,13 @@ def test_a_public_address_is_what_discovery_and_the_facts_name(tmp_path: Path):
         assert public.facts["collections"]["sandbox"]["url"].startswith("https://hub.example.org/taxii2/hub/")
 
 
-def test_a_port_that_is_taken_leaves_the_running_demo_alone(tmp_path: Path):
-    directory = tmp_path / "data"
-    with demo(directory, "--no-content") as running:
-        port = running.facts["base_url"].rpartition(":")[2]
-        done = subprocess.run([HUB, "demo", "--port", port, "--data", str(directory)], check=False, capture_output=True, text=True)
-        assert done.returncode == 1
-        assert f"port {port}" in done.stderr
-        assert (directory / "demo.json").exists()
-
-
-def test_a_database_that_is_somebody_elses_is_left_alone(tmp_path: Path):
-    directory = tmp_path / "data"
-    with demo(directory, "--no-content"):
-        pass
-    (directory / "seed.json").unlink()
-    done = subprocess.run([HUB, "demo", "--port", str(free_port()), "--data", str(directory)], check=False, capture_output=True, text=True)
+async def test_a_database_that_is_somebody_elses_is_left_alone(sqlite_url: str, tmp_path: Path):
+    await prepare(sqlite_url)  # a member that no demo made
+    held = tmp_path / "hub.sqlite3"
+    assert sqlite_url == f"sqlite:///{held}", "where a demo in this directory has its own"
+    command = [HUB, "demo", "--port", str(free_port()), "--data", str(tmp_path)]
+    done = await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert "whose passwords this directory does not know" in done.stderr
+    with closing(sqlite3.connect(held)) as connection:
+        assert connection.execute("SELECT slug FROM member").fetchall() == [("energy",)]
