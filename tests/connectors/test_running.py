@@ -219,9 +219,9 @@ async def test_a_killed_run_goes_on_where_it_was(peer: TaxiiPeer, database_url: 
     config = mirroring(database_url, peer.url)
     async with opened(config) as hub:
         environ = {**os.environ, "HUB_DATABASE_URL": database_url, "HUB_CONFIG": str(write_settings(config, tmp_path))}
-        command = [str(Path(sys.executable).with_name("hub")), "connector", "run", "peer"]
+        command = ["connector", "run", "peer", "--once"]
 
-        killed = await asyncio.create_subprocess_exec(*command, "--once", env=environ)
+        killed = await asyncio.create_subprocess_exec(Path(sys.executable).with_name("hub"), *command, env=environ)
         async with asyncio.timeout(WITHIN_S):
             peer.add(objects[20:])
             await _asked(peer, 3)
@@ -233,9 +233,9 @@ async def test_a_killed_run_goes_on_where_it_was(peer: TaxiiPeer, database_url: 
 
         asked = len(peer.requests)
         peer.stall = None
-        again = await asyncio.create_subprocess_exec(*command, "--once", env=environ)
         async with asyncio.timeout(WITHIN_S):
-            assert await again.wait() == 0
+            again = await asyncio.to_thread(CliRunner().invoke, cli(), command, env=environ)
+        assert again.exit_code == 0, again.output
         assert await held(hub) == objects
         assert peer.requests[asked]["next"] == str(before), "it goes on after the last page that is in"
 
