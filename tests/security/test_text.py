@@ -162,7 +162,7 @@ def test_row_19_an_id_that_is_none_is_refused_by_its_name(id: str) -> None:
     assert "id" in refusal(malware(id=id)).split()[0]
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=150, deadline=None, database=None)
 @given(text=st.text(max_size=40) | st.from_regex(r"[a-z-]{1,12}--[0-9a-fA-F-]{30,40}", fullmatch=True))
 def test_row_19_an_id_is_the_type_and_a_uuid_or_refused(text: str) -> None:
     try:
@@ -175,7 +175,7 @@ def test_row_19_an_id_is_the_type_and_a_uuid_or_refused(text: str) -> None:
     assert str(uuid.UUID(name)) == name.lower()
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=150, deadline=None, database=None)
 @given(text=st.text(max_size=30) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z", fullmatch=True))
 def test_row_19_a_moment_exists_or_is_refused(text: str) -> None:
     try:

@@ -221,7 +221,7 @@ pieces = st.lists(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(pieces)
 def test_the_reader_agrees_with_a_plain_reading_of_the_rules(parts: list[str]):
     raw = "".join(parts)

@@ -1,6 +1,7 @@
 """Rules about the tree as a whole: which way imports go, what must never be in a file, and how long one may be."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def test_no_function_is_too_long() -> None:
         f"{name_of(path)}:{node.lineno} {node.name}"
         for path in tracked("hub/*.py", "connectors/*.py")
         if "migrations" not in path.parts
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or node.lineno) - node.lineno >= FUNCTION_LINES_MAX
     ]
     assert too_long == []
@@ -98,4 +99,9 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def docstring(path: Path) -> str | None:
-    return ast.get_docstring(ast.parse(path.read_text()))
+    return ast.get_docstring(parsed(path))
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())

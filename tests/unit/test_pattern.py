@@ -263,7 +263,7 @@ def oracle_is_sound_about(text: str) -> bool:
     return "hashes" not in text
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(observations.filter(oracle_is_sound_about))
 def test_generated_patterns_are_judged_as_the_grammar_judges_them(text: str):
     assert accepts(text) == oracle_accepts(text)
@@ -300,7 +300,7 @@ plain_observations = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(plain_observations, min_size=1, max_size=2), st.sampled_from([" AND ", " FOLLOWEDBY ", " "]))
 def test_a_plain_pattern_is_judged_alike_by_its_shape_and_token_by_token(parts: list[str], operator: str):
     text = operator.join(parts)
