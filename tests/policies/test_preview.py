@@ -23,7 +23,7 @@ from tests.taxii.content import indicator
 from tests.web.administered import Administered, administered
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(site=site_policies(), others=st.lists(members, min_size=1, max_size=30), label=labels, collection=collections)
 def test_members_that_are_asked_about_together_are_decided_about_alike(
     site: str, others: list[Member], label: Label, collection: Collection

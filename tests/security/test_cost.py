@@ -46,18 +46,17 @@ def peak_bytes(pid: int) -> int:
     return int(line.split()[1]) * 1024
 
 
-@pytest.mark.parametrize("bomb", [of_one_member, of_many_members])
-async def test_row_6_a_gibibyte_in_a_mebibyte_is_refused_and_hardly_touches_memory(sqlite_url: str, tmp_path: Path, bomb: Any) -> None:
+async def test_row_6_a_gibibyte_in_a_mebibyte_is_refused_and_hardly_touches_memory(sqlite_url: str, tmp_path: Path) -> None:
     token = await prepare(sqlite_url)
-    body = b"".join(bomb())
-    assert len(body) < 10 * MIB
+    bodies = [b"".join(bomb()) for bomb in (of_one_member, of_many_members)]
     headers = {"Authorization": f"Bearer {token}", "Content-Type": MEDIA_TYPE, "Content-Encoding": "gzip"}
     async with serve_process(sqlite_url, tmp_path) as hub, aiohttp.ClientSession() as session:
         url = f"{hub.url}/taxii2/hub/collections/any/objects/"
         async with session.post(url, data=gzip.compress(b'{"objects":[{}]}'), headers=headers) as reply:
             assert reply.status == 404
         before = peak_bytes(hub.process.pid)
-        for _ in range(3):
+        for body in [body for body in bodies for _ in range(3)]:
+            assert len(body) < 10 * MIB
             async with session.post(url, data=io.BytesIO(body), headers=headers) as reply:
                 assert reply.status == 413
         assert peak_bytes(hub.process.pid) - before < 100 * MIB
