@@ -186,7 +186,7 @@ async def turns() -> AsyncIterator[list[float]]:
 @pytest.mark.parametrize(
     "objects",
     [
-        pytest.param([indicator(pattern=PATTERNS["chain"]) for _ in range(40)], id="patterns"),
+        pytest.param([indicator(pattern=PATTERNS["chain"]) for _ in range(120)], id="patterns"),
         pytest.param([statement("x" * 2_000) for _ in range(1_500)], id="marking_definitions"),
         pytest.param([malware(external_references=[{}] * 2_000) for _ in range(200)], id="objects_that_are_wrong_everywhere"),
     ],
