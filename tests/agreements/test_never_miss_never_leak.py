@@ -45,7 +45,7 @@ def site(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[Sit
 
 
 @settings(
-    max_examples=12,
+    max_examples=20,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -211,6 +211,7 @@ async def test_a_hub_that_serves_pulls_by_itself(peer: TaxiiPeer, database_url: 
                     peer.stall = asyncio.Event()
                     await peer.stalled.wait()  # until it asks again
                     peer.stall.set()
+                assert await held(hub) == objects
 
 
 async def test_a_killed_run_goes_on_where_it_was(peer: TaxiiPeer, database_url: str, tmp_path: Path):

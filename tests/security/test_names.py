@@ -72,7 +72,9 @@ async def test_row_14_an_identity_named_like_a_member_fails_alone_and_says_whom_
 async def test_row_14_a_member_may_use_its_own_name_and_names_of_others_who_take_no_part(site: Site, shared: str):
     own, under_another_id = identity(ENERGY.name, id=ENERGY.id), identity("ENERGY GRID")
     somebody = identity("Somebody Else", identity_class="individual")
-    await site.energy.push(shared, own, under_another_id, somebody, identity("…"), identity("Water Works " * 100))
+    pushed = [own, under_another_id, somebody, identity("…"), identity("Water Works " * 100)]
+    await site.energy.push(shared, *pushed)
+    assert (await site.water.get(f"{shared}objects/")).objects == pushed
 
 
 async def test_row_14_an_identity_has_a_name_in_normal_form_c(site: Site, shared: str):

@@ -274,4 +274,6 @@ async def test_row_20_markings_that_mark_each_other_are_kept_and_never_followed(
     ids = [f"marking-definition--{uuid.uuid4()}" for _ in range(2)]
     head = {"type": "marking-definition", "spec_version": "2.1", "created": DAY_1, "definition_type": "statement"}
     marks = [{**head, "id": ids[n], "definition": {"statement": f"number {n}"}, "object_marking_refs": [ids[1 - n]]} for n in range(2)]
-    await site.energy.push(shared, *marks, malware(object_marking_refs=ids))
+    pushed = [*marks, malware(object_marking_refs=ids)]
+    await site.energy.push(shared, *pushed)
+    assert (await site.water.get(f"{shared}objects/")).objects == pushed

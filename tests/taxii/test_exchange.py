@@ -184,7 +184,8 @@ async def test_x_8_an_object_with_an_integer_beyond_i_json_is_refused_alone(site
 
 
 async def test_x_8_the_largest_i_json_integer_is_taken(site: Site, shared: str) -> None:
-    await site.energy.push(shared, malware(x_fusion_number=9_007_199_254_740_991))
+    await site.energy.push(shared, pushed := malware(x_fusion_number=9_007_199_254_740_991))
+    assert (await site.water.get(f"{shared}objects/")).objects == [pushed]
 
 
 async def test_x_8_what_is_not_ascii_comes_back_as_utf_8(site: Site, shared: str) -> None:
