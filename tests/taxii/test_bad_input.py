@@ -41,11 +41,10 @@ def report(**properties: Any) -> Object:
     return {**head, "name": "All", "published": DAY_1, **properties}
 
 
-async def refused_alone(site: Site, collection: str, bad: Object | bytes, reason: str = "") -> str:
+async def refused_alone(site: Site, collection: str, bad: Object | bytes) -> str:
     """Push a bad object between good neighbours, which are accepted, and return why the bad one is not."""
     neighbours = [indicator(), malware()]
     message = await site.energy.failure(collection, bad, *neighbours)
-    assert reason in message
     assert {n["id"] for n in neighbours} <= set(await site.energy.ids(f"{collection}objects/"))
     return message
 
@@ -77,9 +76,18 @@ async def test_row_2_what_is_no_number_is_not_understood(site: Site, shared: str
     assert (await site.energy.push_raw(shared, b'{"objects":[%b]}' % with_property("x_number", number))).status == 400
 
 
-@pytest.mark.parametrize("number", ["9" * 5_000, "9007199254740992", "-9007199254740992", "1e400", "-1e400"])
-async def test_row_2_a_number_out_of_range_is_its_objects_failure(site: Site, shared: str, number: str) -> None:
-    await refused_alone(site, shared, with_property("x_number", number))
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        ("9" * 5_000, "is outside ±(2^53 - 1)"),
+        ("9007199254740992", "is outside ±(2^53 - 1)"),
+        ("-9007199254740992", "is outside ±(2^53 - 1)"),
+        ("1e400", "is too large for a double"),
+        ("-1e400", "is too large for a double"),
+    ],
+)
+async def test_row_2_a_number_out_of_range_is_its_objects_failure(site: Site, shared: str, number: str, reason: str) -> None:
+    assert reason in await refused_alone(site, shared, with_property("x_number", number))
 
 
 @pytest.mark.parametrize("number", ["9007199254740991", "-9007199254740991", "1e308", "5e-324", "-0", "0.1", "1E2"])
@@ -200,7 +208,7 @@ async def test_row_7_a_million_objects_and_a_million_texts_are_refused_quickly(s
     began = time.monotonic()
     assert (await site.energy.push_raw(shared, b'{"objects":[%b]}' % b",".join([b"{}"] * 1_000_000))).status == 413
     many = with_property("x_many", "[" + ",".join(['"a"'] * 1_000_000) + "]")
-    await refused_alone(site, shared, many, "bytes")
+    assert "bytes" in await refused_alone(site, shared, many)
     assert time.monotonic() - began < 10
 
 
@@ -231,7 +239,7 @@ BAD_OBJECTS = [
 
 @pytest.mark.parametrize(("bad", "reason"), BAD_OBJECTS)
 async def test_rows_8_to_20_a_bad_object_fails_alone_and_says_why(site: Site, shared: str, bad: Object, reason: str) -> None:
-    await refused_alone(site, shared, bad, reason)
+    assert reason in await refused_alone(site, shared, bad)
 
 
 @pytest.mark.parametrize("pattern", ["[file:name MATCHES '(a+)+$']", "[file:name MATCHES '^(([a-z])+.)+[A-Z]([a-z])+$']"])
@@ -274,7 +282,7 @@ def capitals(id: str) -> str:
     ],
 )
 async def test_rows_10_and_11_capitals_get_nobody_around_ownership_or_markings(site: Site, shared: str, bad: Object) -> None:
-    await refused_alone(site, shared, bad, "lower case")
+    assert "lower case" in await refused_alone(site, shared, bad)
 
 
 async def test_row_11_a_looser_later_version_does_not_loosen_the_earlier(either_site: Site, shared: str) -> None:
