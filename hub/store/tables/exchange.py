@@ -337,7 +337,7 @@ class ConnectorStateRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """What administrators did. Appended in the transaction of the change itself."""
+    """What administrators did. Appended in the transaction of the change itself; triggers refuse to change or delete a line."""
 
     __tablename__ = "audit"
     row: int = Field(sa_column=Column(ROW, primary_key=True, autoincrement=True))

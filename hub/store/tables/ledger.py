@@ -10,7 +10,10 @@ from hub.store.tables.base import ROW
 
 
 class LedgerRow(SQLModel, table=True):
-    """What a member gave, and what came of it. Appended in the transaction of the thing itself, never changed but for `assessed`."""
+    """What a member gave, and what came of it. Appended in the transaction of the thing itself.
+
+    Triggers refuse to change or delete a line; only `assessed` may change.
+    """
 
     __tablename__ = "ledger"
     __table_args__ = (
