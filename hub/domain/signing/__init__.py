@@ -1,0 +1,1 @@
+"""Signatures of objects and statements: keys, JSON Web Signatures, and what of a STIX object is signed."""
