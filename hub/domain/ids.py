@@ -15,6 +15,8 @@ CollectionId = NewType("CollectionId", str)  # a UUID version 4 (TAXII 2.1 §2, 
 StatusId = NewType("StatusId", str)  # a UUID version 4
 LabelId = NewType("LabelId", int)  # the row of a label
 TokenId = NewType("TokenId", str)  # public part of an API token
+SubscriptionId = NewType("SubscriptionId", str)  # a UUID version 4
+DeliveryId = NewType("DeliveryId", str)  # a UUID version 5
 StixId = NewType("StixId", str)  # "<type>--<uuid>"
 
 
