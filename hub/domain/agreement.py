@@ -80,8 +80,14 @@ class Agreement:
             return f"marking: {self._named()} covers content up to TLP:{self.tlp_max.upper()}, not TLP:{tlp.upper()}"
         return None
 
+    def warning(self, at_us: int) -> str | None:
+        """Return what is to be known of content that comes at this moment, or None."""
+        if at_us < self.starts_us:
+            return f"{self._named()} starts at {format_timestamp(self.starts_us)}: only then do others see what flows under it"
+        return None
+
     def _named(self) -> str:
-        return f"the sharing agreement {self.slug} ({self.title}), on which this collection rests,"
+        return f"the sharing agreement {self.slug} ({self.title}, {self.id}), on which this collection rests,"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     size = hub.config.push_chunk_objects
     for start in range(0, len(checked), size):
         is_last = start + size >= len(checked)
-        outcomes = await append_in_turn(hub, Stretch(kept, checked[start : start + size], members, outcomes, is_last))
+        stretch = Stretch(kept, checked[start : start + size], members, outcomes, is_last, held.collection.agreement)
+        outcomes = await append_in_turn(hub, stretch)
     return _status(replace(kept, done=kept.total, completed_us=now_us), outcomes)
 
 
@@ -125,7 +126,8 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
         else:
             reason = "you may not write to this collection any more"
             checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
-        push = await again(hub, append_stretch, Stretch(push, checked, directory.owners), hub.now_us())
+        basis = held.collection.agreement if held is not None else None
+        push = await again(hub, append_stretch, Stretch(push, checked, directory.owners, agreement=basis), hub.now_us())
 
 
 def limits_of(hub: Hub) -> Limits:
@@ -296,6 +298,8 @@ def _warning(door: _Door, obj: StixObject, draft: Draft | None) -> str | None:
     if obj.version_us is not None and obj.version_us > door.now_us + _AHEAD_US:
         ahead = f"modified: {obj.version} lies in the future"
         warnings.append(f"{ahead}: it stands as the latest version until then; is the clock right that wrote it?")
+    if door.agreement is not None and (waits := door.agreement.warning(door.now_us)) is not None:
+        warnings.append(waits)
     if draft is not None and draft.left_out:
         warnings.append(f"attribution: what others get of it is without {', '.join(draft.left_out)}")
     return "; ".join(warnings) or None

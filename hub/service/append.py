@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hub.domain.appending import Batch, Lowering
-from hub.domain.ids import MemberId
+from hub.domain.ids import AgreementId, MemberId
 from hub.domain.label import Attribution
 from hub.domain.labelling import describe_change
 from hub.domain.taxii import Outcome
@@ -29,6 +29,7 @@ from hub.store.pushes import Push, advance_push, find_push, new_outcomes, new_pu
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Basis = dict[str, AgreementId]  # the agreement on which a push rests, as the audit trail names it; empty: the terms of membership
 
 _TRIES_MAX = 5  # of a transaction that met the same new object in another collection
 LEASE_US = 30_000_000  # how long a node may work on a stretch before another takes the push over
@@ -111,7 +112,7 @@ class _Decided:
     outcomes: list[list[Outcome]]  # of each stretch
     batch: Batch | None = None  # None: nothing comes
     markings: list[Marking] = field(default_factory=list)  # that got their meaning
-    lowered: list[tuple[Push, Lowering]] = field(default_factory=list)
+    lowered: list[tuple[Stretch, Lowering]] = field(default_factory=list)
     placing: Placing | None = None  # of renditions; None: none come
 
 
@@ -130,7 +131,7 @@ async def _decide(conn: Connection, stretches: Sequence[Stretch], now_us: int) -
         decided.placing = await load_placing(conn, batch.collection_row, drafts, now_us)
     for stretch in stretches:
         decided.outcomes.append([_add(decided, batch, meanings, c, now_us) for c in stretch.checked])
-        decided.lowered += [(stretch.push, lowering) for lowering in batch.lowered[len(decided.lowered) :]]
+        decided.lowered += [(stretch, lowering) for lowering in batch.lowered[len(decided.lowered) :]]
     return decided
 
 
@@ -163,23 +164,25 @@ async def _write(conn: Connection, decided: _Decided, now_us: int, beside: Seque
         return
     renditions = decided.placing.changes() if decided.placing is not None else ()
     await write_batch(conn, decided.batch, [new_markings(decided.markings), *renditions, *beside])
-    for push, lowering in decided.lowered:
+    for stretch, lowering in decided.lowered:
+        basis = {"agreement": stretch.agreement} if stretch.agreement is not None else {}
         if lowering.after.attribution is Attribution.EVERYONE:
-            await _record_lowering(conn, push, lowering, now_us)
+            await _record_lowering(conn, stretch.push, lowering, basis, now_us)
         elif decided.placing is not None and lowering.stix_id in decided.placing.pseudonyms:
-            await _record_of_rendition(conn, decided.placing.pseudonyms[lowering.stix_id], lowering, now_us)
+            await _record_of_rendition(conn, decided.placing.pseudonyms[lowering.stix_id], lowering, basis, now_us)
 
 
-async def _record_of_rendition(conn: Connection, rendition: str, lowering: Lowering, now_us: int) -> None:
+async def _record_of_rendition(conn: Connection, rendition: str, lowering: Lowering, basis: Basis, now_us: int) -> None:
     """Leave the trace where it does not tell who the producer is, nor when it wrote the version."""
     change = describe_change(replace(lowering.before, recipients=frozenset()), replace(lowering.after, recipients=frozenset()))
-    detail = {"collection": lowering.after.collection, "marking": change}
+    detail = {"collection": lowering.after.collection, **basis, "marking": change}
     await add_audit(conn, at_us=now_us, actor="hub", action="marking.lowered", target=rendition, detail=detail)
 
 
-async def _record_lowering(conn: Connection, push: Push, lowering: Lowering, now_us: int) -> None:
+async def _record_lowering(conn: Connection, push: Push, lowering: Lowering, basis: Basis, now_us: int) -> None:
     detail = {
         "collection": lowering.after.collection,
+        **basis,
         "member": push.member,
         "version": format_timestamp(lowering.version_us),
         "marking": describe_change(lowering.before, lowering.after),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hub.domain.anonymity import Draft
 from hub.domain.appending import Incoming
-from hub.domain.ids import MemberId
+from hub.domain.ids import AgreementId, MemberId
 from hub.domain.marking import MarkingMeaning
 from hub.domain.taxii import Outcome
 from hub.store.pushes import Push
@@ -31,6 +31,7 @@ class Stretch:
     member_ids: frozenset[MemberId]
     before: Sequence[Outcome] = ()  # of the stretches before it, where they are not stored yet
     is_last: bool = False  # the push is stored with it, and all outcomes
+    agreement: AgreementId | None = None  # the basis on which it was taken; None: the terms of membership
     outcomes: list[Outcome] | None = None  # with those before; None: not appended
     is_in_doubt: bool = False  # nobody can say whether it was appended
 

@@ -98,12 +98,12 @@ def test_one_that_just_fits_is_taken():
         (
             "ip-protection",
             Tlp.CLEAR,
-            "topic: the sharing agreement cni (CNI arrangement), on which this collection rests, covers threat, vuln",
+            "topic: the sharing agreement cni (CNI arrangement, a), on which this collection rests, covers threat, vuln",
         ),
         (
             "threat",
             Tlp.AMBER_STRICT,
-            "marking: the sharing agreement cni (CNI arrangement), on which this collection rests, covers content up",
+            "marking: the sharing agreement cni (CNI arrangement, a), on which this collection rests, covers content up",
         ),
     ],
 )
@@ -117,7 +117,7 @@ def test_content_outside_its_topics_or_above_its_colour_is_refused_by_name(topic
 def test_who_is_no_party_brings_nothing_and_learns_no_name_and_content_may_wait_for_the_start():
     assert AGREEMENT.refusal(ENERGY, START - 1) is None
     assert AGREEMENT.refusal(ENERGY, END - 1) is None
-    assert "cni (CNI arrangement)" in str(AGREEMENT.refusal(ENERGY, END))
+    assert "cni (CNI arrangement, a)" in str(AGREEMENT.refusal(ENERGY, END))
     assert "cni" not in str(AGREEMENT.refusal(WATER, END)).lower()
     assert AGREEMENT.refusal(WATER, START) is not None
 

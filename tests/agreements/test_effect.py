@@ -1,8 +1,9 @@
 """What an agreement does to a hub at work: it starts and ends by itself, is ended on all nodes at once, and keeps out what is not in it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hub.domain.taxii import Query, Status
 from hub.domain.timestamp import format_timestamp
 from hub.errors import Conflict, Invalid, NotFound, Withheld
 from hub.service.administer import COMMAND_LINE
-from hub.service.admit import push
+from hub.service.admit import finish_push, push
 from hub.service.agreements import Signature, add_agreement, change_agreement, end_agreement, get_agreement, list_agreements
 from hub.service.audit import list_audit
 from hub.service.collections import add_collection, change_collection
@@ -22,8 +23,9 @@ from hub.service.context import Hub
 from hub.service.explain import explain
 from hub.service.members import add_member
 from hub.service.retrieve import list_objects
+from hub.store.pushes import lease_push
 from tests.agreements.world import MINUTE_US, SKEW_US, START_US, Site
-from tests.taxii.content import Object, envelope, indicator
+from tests.taxii.content import DAY_3, Object, envelope, indicator, version_of
 
 START, END = START_US + 10 * MINUTE_US, START_US + 60 * MINUTE_US
 
@@ -44,6 +46,11 @@ class Community:
     async def push(self, *objects: Object, member: str = "source") -> Status:
         directory = await self.hub.directory()
         return await push(self.hub, directory, await self.principal(member), "hub", "shared", envelope(*objects))
+
+    async def named(self) -> str:
+        """Return how statuses name the agreement."""
+        agreement = get_agreement(await self.hub.directory(), COMMAND_LINE, "cni")
+        return f"the sharing agreement cni (CNI arrangement, {agreement.id}), on which this collection rests,"
 
     async def poll(self, member: str, after_us: int | None = None, *, hub: Hub | None = None) -> tuple[list[str], int | None]:
         """Return the ids of what a member sees after a date, and the last date."""
@@ -133,7 +140,7 @@ async def test_content_that_it_does_not_cover_is_refused_alone_naming_it(communi
     advice = indicator(extensions={"extension-definition--b1f1a0c2-6d0e-4c5b-9f57-2f1d7c3e8a41": sharing})
     status = await community.push(amber, red, advice)
     assert [outcome.id for outcome in status.successes] == [amber["id"]]
-    named = "the sharing agreement cni (CNI arrangement), on which this collection rests, covers"
+    named = f"{await community.named()} covers"
     assert {outcome.id: outcome.failure for outcome in status.failures} == {
         red["id"]: f"marking: {named} content up to TLP:AMBER, not TLP:AMBER+STRICT",
         advice["id"]: f"topic: {named} threat, not ip-protection",
@@ -145,8 +152,32 @@ async def test_nothing_comes_in_from_who_is_no_party_nor_after_the_end(community
     assert refused.failure == "this collection rests on a sharing agreement, and your organisation is not a party to it"
     community.site.now_us = END
     (refused,) = (await community.push(indicator())).failures
-    assert refused.failure is not None
-    assert refused.failure.startswith("the sharing agreement cni (CNI arrangement), on which this collection rests, has ended")
+    assert refused.failure == f"{await community.named()} has ended; nothing is shared under it any more"
+
+
+async def test_what_comes_before_the_start_is_taken_with_a_warning_that_names_the_basis(community: Community):
+    status = await community.push(indicator())
+    assert [outcome.warning for outcome in status.successes] == [
+        f"{await community.named()} starts at {format_timestamp(START)}: only then do others see what flows under it"
+    ]
+    community.site.now_us = START
+    assert [outcome.warning for outcome in (await community.push(indicator())).successes] == [None]
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+async def test_the_trace_of_a_lowered_marking_names_the_basis(community: Community, *, in_background: bool):
+    hub, amber = community.hub, indicator(object_marking_refs=[TLP2_IDS[Tlp.AMBER]])
+    hub.config = replace(hub.config, push_inline_objects_max=1 if in_background else 100)
+    agreement = get_agreement(await hub.directory(), COMMAND_LINE, "cni")
+    lowered = version_of(amber, DAY_3, object_marking_refs=[TLP2_IDS[Tlp.GREEN]])
+    await community.push(amber, indicator())
+    await community.push(lowered, indicator())
+    for _ in range(2 * in_background):
+        waiting = await hub.db.write(lease_push, now_us=community.site.now_us, until_us=community.site.now_us + MINUTE_US)
+        assert waiting is not None
+        await finish_push(hub, waiting, asyncio.Event())
+    traces = [entry for entry in await list_audit(hub, COMMAND_LINE, limit=10) if entry.action == "marking.lowered"]
+    assert [(entry.target, entry.detail["agreement"]) for entry in traces] == [(amber["id"], agreement.id)]
 
 
 async def test_a_collection_cannot_rest_on_what_its_own_defaults_would_break_nor_on_what_has_ended(community: Community):
