@@ -10,7 +10,7 @@ Rules:
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
-from hub.store.tables import agreements, anonymity, changes, exchange, ledger, trust, webhooks  # noqa: F401 - each fills the metadata
+from hub.store.tables import agreements, anonymity, changes, exchange, ledger, tlog, trust, webhooks  # noqa: F401 - each fills the metadata
 
 
 def table(name: str) -> Table:
