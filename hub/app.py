@@ -12,6 +12,7 @@ from aiohttp import web
 from hub.config import Config
 from hub.service.connectors import configured_sources
 from hub.service.context import Hub, open_hub
+from hub.service.hub_keys import open_keys
 from hub.service.policies import require_fit_policies
 from hub.store.database import open_database
 from hub.store.schema import check_migrated
@@ -77,6 +78,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
         await check_migrated(db)
         app[HUB] = await open_hub(config, db)
         await require_fit_policies(app[HUB])
+        await open_keys(app[HUB])
         yield
     finally:
         await db.close()

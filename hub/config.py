@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
+from hub.domain.signing.algorithms import Algorithm
 from hub.errors import ConfigError
 
 MIB = 1024 * 1024
@@ -37,6 +38,17 @@ class Config:
     secret_key_file: Path | None = _setting(
         None, "file with the key under which token secrets are hashed (32 bytes or more); unset: one kept in the database"
     )
+    keys_dir: Path | None = _setting(
+        None, "directory of the hub's own keys; unset: `keys` beside an SQLite database, and with PostgreSQL the database itself, encrypted"
+    )
+    keys_passphrase_file: Path | None = _setting(None, "file with the passphrase of these keys; unset: one derived from the secret key")
+    pkcs11_module: Path | None = _setting(None, "PKCS#11 library of a security module that holds the hub's keys instead")
+    pkcs11_token: str | None = _setting(None, "label of its token")
+    pkcs11_pin_file: Path | None = _setting(None, "file with the token's PIN")
+    key_algorithms: tuple[str, ...] = _setting(
+        ("Ed25519", "ES256"), "algorithms of keys that members may register; ML-DSA-44 and ML-DSA-65 are known, too"
+    )
+    object_key_beside: str | None = _setting(None, "ML-DSA-44 or ML-DSA-65: the hub signs its objects with such a key as well")
     title: str = _setting("Fusion Hub", "title of the server in TAXII discovery")
     description: str | None = _setting(None, "description in TAXII discovery")
     contact: str | None = _setting(None, "contact in TAXII discovery and in the API description")
@@ -89,6 +101,13 @@ class Config:
     def is_sqlite(self) -> bool:
         """Whether the embedded database is used."""
         return self.database_url.startswith("sqlite:")
+
+    @property
+    def keys_directory(self) -> Path | None:
+        """Where files of the hub's own keys are; None where a security module or the database holds them."""
+        if self.keys_dir is not None or not self.is_sqlite:
+            return self.keys_dir
+        return Path(self.database_url.removeprefix("sqlite:///")).parent / "keys"
 
     def described(self) -> dict[str, object]:
         """Return every setting for people and logs, passwords cut out."""
@@ -214,10 +233,22 @@ def _check_together(config: Config) -> None:
         raise ConfigError("tls_cert_file and tls_key_file: set both or none")
     if config.tls_client_ca_file is not None and config.tls_cert_file is None:
         raise ConfigError("tls_client_ca_file: needs tls_cert_file; behind a proxy set proxy_addresses instead")
+    _check_keys(config)
     if config.log_level not in ("debug", "info", "warning", "error"):
         raise ConfigError("log_level: debug, info, warning or error")
     if config.page_objects_default > config.page_objects_max:
         raise ConfigError("page_objects_default: not above page_objects_max")
+
+
+def _check_keys(config: Config) -> None:
+    unknown = sorted(set(config.key_algorithms) - set(Algorithm))
+    if unknown or not config.key_algorithms:
+        raise ConfigError(f"key_algorithms: some of {', '.join(Algorithm)}")
+    if config.object_key_beside is not None and config.object_key_beside not in (Algorithm.ML_DSA_44, Algorithm.ML_DSA_65):
+        raise ConfigError("object_key_beside: ML-DSA-44 or ML-DSA-65")
+    module = (config.pkcs11_module, config.pkcs11_token, config.pkcs11_pin_file)
+    if any(module) and not all(module):
+        raise ConfigError("pkcs11_module, pkcs11_token and pkcs11_pin_file: set all or none")
 
 
 def _without_password(url: str) -> str:

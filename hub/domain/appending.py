@@ -93,6 +93,7 @@ class Incoming:
     object: StixObject
     label: Label
     producer: MemberId
+    kids: tuple[str, ...] = ()  # of the producer's keys whose signatures on it were verified
     lineage: str = field(init=False)  # of the object: the producer where it belongs to nobody, else ""
 
     def __post_init__(self) -> None:

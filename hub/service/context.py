@@ -10,6 +10,7 @@ from hub.domain.directory import Directory
 from hub.domain.member import Member
 from hub.domain.policy import PolicyBundle
 from hub.domain.standing_rules import Tier
+from hub.keys.held import HubKeys
 from hub.service.kept import Kept
 from hub.service.line import Line
 from hub.service.logins import Logins
@@ -37,7 +38,18 @@ class Hub:
     kept: Kept = field(default_factory=Kept)
     logins: Logins = field(default_factory=Logins)
     pushes_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when a push was left for the background
+    _keys: HubKeys | None = None
     lines: dict[int, Line] = field(default_factory=dict)  # of who waits to append, by collection row
+
+    @property
+    def keys(self) -> HubKeys:
+        """The hub's own keys; they are there once `hub.service.hub_keys.open_keys` has opened them."""
+        assert self._keys is not None, "whoever signs opens the keys first"
+        return self._keys
+
+    def hold_keys(self, keys: HubKeys) -> None:
+        """Sign with these keys from now on."""
+        self._keys = keys
 
     async def directory(self) -> Directory:
         """Return the directory as it is now; read anew where the revision has moved, or an agreement has started or ended."""

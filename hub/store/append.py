@@ -16,6 +16,7 @@ from hub.domain.timestamp import format_timestamp
 from hub.store.database import Change, Connection, Row, Statement, among, prepare
 from hub.store.ledger import accepted
 from hub.store.tables import table
+from hub.store.trust import signed
 
 CLOCK = table("collection_clock")
 LABEL = table("label")
@@ -134,6 +135,7 @@ async def write_batch(conn: Connection, batch: Batch, beside: Sequence[Change] =
             Change(ENTRY, _ENTRY_INSERT, [_entry_row(batch, o, e) for o, e in batch.appended]),
             Change(CLOCK, _CLOCK_COLUMNS, [(batch.collection_row, batch.clock_us, batch.label_count)], keys=1),
             accepted(batch),
+            signed(batch),
             *beside,
         ]
     )

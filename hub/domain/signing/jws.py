@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from hub.domain.json import excerpt, read_document
+from hub.domain.signing.algorithms import OLDER_NAMES, Algorithm
 from hub.domain.signing.base64url import decode, encode
-from hub.domain.signing.keys import OLDER_NAMES, Algorithm, PublicKey, Signer
+from hub.domain.signing.keys import PublicKey, Signer
 from hub.errors import Invalid, NotUnderstood
 
 TEXT_CHARS_MAX = 8_192  # of a detached signature; one with ML-DSA-65 has 4,600

@@ -1,4 +1,4 @@
-"""Keys that sign and verify, and the one place where signature algorithms are named.
+"""Keys that sign and verify.
 
 * A public key is known by its thumbprint (RFC 7638), which is its `kid` everywhere.
 * Signatures are as JSON Web Signatures hold them: of ES256, the two numbers one after the other (RFC 7518 §3.4).
@@ -8,7 +8,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -25,8 +24,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hub.domain.canonical import canonicalise
+from hub.domain.signing.algorithms import OLDER_NAMES, Algorithm
 from hub.domain.signing.base64url import decode, encode
 from hub.errors import Invalid
+
+__all__ = ["Algorithm", "PrivateKey", "PublicKey", "Signer"]
 
 _Private: TypeAlias = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey
 _Public: TypeAlias = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey
@@ -43,23 +45,6 @@ _ED25519_SMALL_ORDER = {  # y coordinates of the points of order 1, 2, 4 and 8
     0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
 }
 _PRIVATE_MEMBERS = {"d", "priv", "p", "q", "k"}  # of a JWK (RFC 7518 §6, RFC 8037 §2, RFC 9964 §4)
-
-
-class Algorithm(StrEnum):
-    """What a signature is made with, by the names that JSON Web Signatures use."""
-
-    ED25519 = "Ed25519"  # RFC 9864; "EdDSA" is its older name
-    ES256 = "ES256"  # RFC 7518, for security modules that know no Ed25519
-    ML_DSA_44 = "ML-DSA-44"  # RFC 9964, against quantum computers: beside one of the others, where the settings say so
-    ML_DSA_65 = "ML-DSA-65"
-
-    @property
-    def is_post_quantum(self) -> bool:
-        """Whether it withstands quantum computers, as far as anybody knows."""
-        return self in {Algorithm.ML_DSA_44, Algorithm.ML_DSA_65}
-
-
-OLDER_NAMES = {"EdDSA": Algorithm.ED25519}  # taken from others where the key is of that algorithm; never written
 
 
 class Signer(Protocol):

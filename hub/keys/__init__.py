@@ -1,0 +1,1 @@
+"""Where the hub's own private keys are kept, and how they sign."""

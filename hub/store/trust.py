@@ -1,0 +1,133 @@
+"""Keys that sign, and which versions were signed with them."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, insert, select, update
+
+from hub.domain.appending import Batch
+from hub.domain.ids import MemberId
+from hub.domain.signing.keys import PublicKey
+from hub.domain.signing.registered import HubKey, MemberKey, Purpose
+from hub.store.database import Change, Connection, among, prepare
+from hub.store.tables import table
+
+MEMBER_KEY = table("member_key")
+HUB_KEY = table("hub_key")
+SIGNATURE = table("version_signature")
+VERSION = table("version")
+OBJECT = table("object")
+
+_MEMBER_KEYS = prepare(
+    select(
+        MEMBER_KEY.c.jwk, MEMBER_KEY.c.member_id, MEMBER_KEY.c.name, MEMBER_KEY.c.registered_us, MEMBER_KEY.c.not_before_us,
+        MEMBER_KEY.c.not_after_us, MEMBER_KEY.c.revoked_us, MEMBER_KEY.c.compromised_from_us,
+    )
+)  # fmt: skip
+_ADD_MEMBER_KEY = prepare(insert(MEMBER_KEY))
+_END_MEMBER_KEY = prepare(
+    update(MEMBER_KEY)
+    .where(MEMBER_KEY.c.kid == bindparam("key"))
+    .values(revoked_us=bindparam("revoked"), compromised_from_us=bindparam("compromised"))
+)
+_HUB_KEYS = prepare(
+    select(HUB_KEY.c.jwk, HUB_KEY.c.purpose, HUB_KEY.c.since_us, HUB_KEY.c.until_us, HUB_KEY.c.sealed).order_by(HUB_KEY.c.since_us)
+)
+_ADD_HUB_KEY = prepare(insert(HUB_KEY))
+_END_HUB_KEY = prepare(
+    update(HUB_KEY).where(HUB_KEY.c.purpose == bindparam("of"), HUB_KEY.c.until_us.is_(None)).values(until_us=bindparam("now"))
+)
+_SIGNED_BY = prepare(
+    select(VERSION.c.row, OBJECT.c.stix_id, VERSION.c.version, VERSION.c.version_us, VERSION.c.accepted_us)
+    .select_from(SIGNATURE)
+    .join(VERSION, VERSION.c.row == SIGNATURE.c.version_row)
+    .join(OBJECT, OBJECT.c.row == VERSION.c.object_row)
+    .where(SIGNATURE.c.kid == bindparam("key"), SIGNATURE.c.version_row > bindparam("after"), VERSION.c.accepted_us >= bindparam("since"))
+    .order_by(SIGNATURE.c.version_row)
+    .limit(bindparam("limit"))
+)
+_KEYS_OF = prepare(select(SIGNATURE.c.version_row, SIGNATURE.c.kid).where(among(SIGNATURE.c.version_row, "versions")))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldHubKey:
+    """A key of the hub's own; `sealed` is the private key, encrypted, where the database keeps it."""
+
+    key: HubKey
+    sealed: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedVersion:
+    """A version that a member's key signed."""
+
+    row: int
+    stix_id: str
+    version: str  # TAXII's version
+    version_us: int
+    accepted_us: int
+
+
+async def load_member_keys(conn: Connection) -> dict[str, MemberKey]:
+    """Return all keys that members registered, by thumbprint."""
+    keys = (MemberKey(_public(jwk), MemberId(member), name, *times) for jwk, member, name, *times in await conn.fetch(_MEMBER_KEYS))
+    return {key.kid: key for key in keys}
+
+
+async def add_member_key(conn: Connection, key: MemberKey) -> None:
+    """Insert a member's key."""
+    await conn.execute(
+        _ADD_MEMBER_KEY, kid=key.kid, member_id=key.member, name=key.name, jwk=json.dumps(key.public.jwk()), registered_us=key.registered_us,
+        not_before_us=key.not_before_us, not_after_us=key.not_after_us, revoked_us=key.revoked_us,
+        compromised_from_us=key.compromised_from_us,
+    )  # fmt: skip
+
+
+async def end_member_key(conn: Connection, key: MemberKey) -> None:
+    """Write when a key ends, and since when it was in other hands."""
+    await conn.execute(_END_MEMBER_KEY, key=key.kid, revoked=key.revoked_us, compromised=key.compromised_from_us)
+
+
+async def list_hub_keys(conn: Connection) -> list[HeldHubKey]:
+    """Return the hub's own keys, those that it uses no longer included, the oldest first."""
+    rows = await conn.fetch(_HUB_KEYS)
+    return [
+        HeldHubKey(
+            HubKey(PublicKey.from_jwk(json.loads(jwk)), Purpose(purpose), since_us, until_us), None if sealed is None else bytes(sealed)
+        )
+        for jwk, purpose, since_us, until_us, sealed in rows
+    ]
+
+
+async def put_hub_key(conn: Connection, held: HeldHubKey) -> None:
+    """Insert a key of the hub's, which takes the place of the one for the same purpose, if there is one."""
+    key = held.key
+    await conn.execute(_END_HUB_KEY, of=key.purpose.value, now=key.since_us)
+    await conn.execute(
+        _ADD_HUB_KEY, kid=key.public.kid, purpose=key.purpose.value, jwk=json.dumps(key.public.jwk()), since_us=key.since_us,
+        until_us=key.until_us, sealed=held.sealed,
+    )  # fmt: skip
+
+
+def signed(batch: Batch) -> Change:
+    """Return the lines for the signatures on versions that a batch brings."""
+    rows = [(version.row, kid) for _, version in batch.new_versions if version.incoming is not None for kid in version.incoming.kids]
+    return Change(SIGNATURE, ("version_row", "kid"), rows)
+
+
+async def list_signed(conn: Connection, kid: str, *, since_us: int, after: int, limit: int) -> list[SignedVersion]:
+    """Return versions that a key signed and that came in since then, in their rows' order, from after the row `after`."""
+    return [SignedVersion(*row) for row in await conn.fetch(_SIGNED_BY, key=kid, since=since_us, after=after, limit=limit)]
+
+
+async def find_kids(conn: Connection, version_rows: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """Return the keys that signed these versions, by the row of the version."""
+    found: dict[int, tuple[str, ...]] = {}
+    for row, kid in await conn.fetch(_KEYS_OF, versions=sorted(version_rows)):
+        found[row] = (*found.get(row, ()), kid)
+    return found
+
+
+def _public(jwk: str) -> PublicKey:
+    return PublicKey.from_jwk(json.loads(jwk))
