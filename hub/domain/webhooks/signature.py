@@ -33,7 +33,9 @@ _TIMESTAMP_DIGITS_MAX = 15
 class VerifyingKey(Protocol):
     """What a receiver has: it can check signatures of one scheme."""
 
-    scheme: str  # the prefix of a signature, "v1" or "v1a"
+    @property
+    def scheme(self) -> str:
+        """The prefix of its signatures, "v1" or "v1a"."""
 
     def is_good(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` was made over `message` with this key, or its private half."""
@@ -42,7 +44,9 @@ class VerifyingKey(Protocol):
 class SigningKey(Protocol):
     """What the hub has."""
 
-    scheme: str
+    @property
+    def scheme(self) -> str:
+        """The prefix of its signatures, "v1" or "v1a"."""
 
     def sign(self, message: bytes) -> bytes:
         """Return a signature over `message`."""
