@@ -70,6 +70,7 @@ class Member:
     size: Size = Size.MEDIUM
     owner: str | None = None  # who owns it in the end, as registered (a company number, a name); None: nobody but itself
     agreements: frozenset[AgreementId] = field(default=frozenset())  # the sharing agreements in force that it is a party to
+    message_signatures_required: bool = False  # what it sends is taken only where a key of its own signed the request
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ _MEMBERS = prepare(
         MEMBER.c.suspended,
         MEMBER.c.size,
         MEMBER.c.owner,
+        MEMBER.c.message_signatures_required,
     )
 )
 _PEOPLE = prepare(select(PERSON.c.username, PERSON.c.member_id, PERSON.c.role, PERSON.c.password_hash, PERSON.c.epoch, PERSON.c.disabled))
@@ -148,10 +149,10 @@ def _parties(members: Iterable[Member], in_force: list[Agreement]) -> dict[Membe
 
 
 def _member(row: Row, groups: set[GroupId]) -> Member:
-    id, slug, name, kind, sectors, standing, suspended, size, owner = row
+    id, slug, name, kind, sectors, standing, suspended, size, owner, must_sign = row
     return Member(
         MemberId(id), slug, name, MemberKind(kind), frozenset(json.loads(sectors)), Standing(standing), bool(suspended), frozenset(groups),
-        Size(size), owner,
+        Size(size), owner, message_signatures_required=bool(must_sign),
     )  # fmt: skip
 
 

@@ -20,7 +20,12 @@ _ADD_MEMBER = prepare(insert(MEMBER))
 _SET_MEMBER = prepare(
     update(MEMBER)
     .where(MEMBER.c.id == bindparam("key"))
-    .values({name: bindparam(name) for name in ("name", "kind", "sectors", "standing", "suspended", "size", "owner")})
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("name", "kind", "sectors", "standing", "suspended", "size", "owner", "message_signatures_required")
+        }
+    )
 )
 _ADD_PERSON = prepare(insert(PERSON))
 _SET_PERSON = prepare(
@@ -96,4 +101,5 @@ def _columns(member: Member) -> dict[str, str | int | None]:
         "suspended": int(member.suspended),
         "size": member.size.value,
         "owner": member.owner,
+        "message_signatures_required": int(member.message_signatures_required),
     }

@@ -10,7 +10,17 @@ Rules:
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
-from hub.store.tables import agreements, anonymity, changes, exchange, ledger, tlog, trust, webhooks  # noqa: F401 - each fills the metadata
+from hub.store.tables import (  # noqa: F401 - each fills the metadata
+    agreements,
+    anonymity,
+    changes,
+    exchange,
+    ledger,
+    nonces,
+    tlog,
+    trust,
+    webhooks,
+)
 
 
 def table(name: str) -> Table:

@@ -34,6 +34,7 @@ class MemberRow(SQLModel, table=True):
     suspended: int = Field(sa_column=Column(SmallInteger, nullable=False))
     size: str = Field(sa_column=Column(Text, nullable=False, server_default="medium"))
     owner: str | None = Field(sa_column=Column(Text, nullable=True))  # who owns it in the end, as registered
+    message_signatures_required: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     created_us: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
