@@ -16,6 +16,7 @@ from hub.domain.timestamp import format_timestamp
 from hub.store.database import Change, Connection, Row, Statement, among, prepare
 from hub.store.ledger import accepted
 from hub.store.tables import table
+from hub.store.tlog import accepted_versions, deleted_versions
 from hub.store.trust import signed
 
 CLOCK = table("collection_clock")
@@ -135,6 +136,7 @@ async def write_batch(conn: Connection, batch: Batch, beside: Sequence[Change] =
             Change(ENTRY, _ENTRY_INSERT, [_entry_row(batch, o, e) for o, e in batch.appended]),
             Change(CLOCK, _CLOCK_COLUMNS, [(batch.collection_row, batch.clock_us, batch.label_count)], keys=1),
             accepted(batch),
+            accepted_versions(batch),
             signed(batch),
             *beside,
         ]
@@ -148,7 +150,8 @@ async def delete_versions(conn: Connection, batch: Batch, lineage: LineageState,
     """
     gone = list(gone)
     rows = [(batch.collection_row, entry.version.row, batch.now_us, deleted_by) for entry in gone]
-    await conn.insert_many(DELETION, _DELETION_COLUMNS, rows)
+    logged = deleted_versions([version_row for _, version_row, _, _ in rows], batch.collection_row, at_us=batch.now_us)
+    await conn.change([Change(DELETION, _DELETION_COLUMNS, rows), logged])
     batch.withdrawn.extend(entry.date_us for entry in gone)
     lineage.entries = [entry for entry in lineage.entries if entry not in gone]
     if lineage.entries and lineage.entries[-1].superseded_us is not None:

@@ -1,17 +1,21 @@
-"""The audit trail: what administrators did, and markings that producers lowered, appended in the transaction of the change itself."""
+"""The audit trail: what administrators did, and markings that producers lowered, appended in the transaction of the change itself.
+
+Each line is chained to those before it, and the chain anchored in the transparency log, within a second (`hub.service.sequence`).
+"""
 
 import json
 from collections.abc import Mapping
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 
 from hub.domain.directory import AuditEntry
-from hub.store.database import Connection, prepare
+from hub.store.database import Change, Connection, prepare
 from hub.store.tables import table
+from hub.store.tlog import audited
 
 AUDIT = table("audit")
 
-_ADD = prepare(insert(AUDIT).values({name: bindparam(name) for name in ("at_us", "actor", "action", "target", "detail")}))
+_COLUMNS = ("row", "at_us", "actor", "action", "target", "detail")
 _PAGE = prepare(
     select(AUDIT.c.row, AUDIT.c.at_us, AUDIT.c.actor, AUDIT.c.action, AUDIT.c.target, AUDIT.c.detail)
     .where(AUDIT.c.row < bindparam("before"))
@@ -24,7 +28,9 @@ ROW_MAX = 2**63 - 1
 
 async def add_audit(conn: Connection, *, at_us: int, actor: str, action: str, target: str, detail: Mapping[str, object]) -> None:
     """Append what was done. `detail` holds no secret."""
-    await conn.execute(_ADD, at_us=at_us, actor=actor, action=action, target=target, detail=json.dumps(detail, sort_keys=True))
+    (row,) = await conn.next_rows(AUDIT, 1)
+    line = (row, at_us, actor, action, target, json.dumps(detail, sort_keys=True))
+    await conn.change([Change(AUDIT, _COLUMNS, [line]), audited(row, at_us=at_us)])
 
 
 async def list_audit(conn: Connection, *, before: int | None, limit: int) -> list[AuditEntry]:

@@ -124,7 +124,7 @@ def accepted_versions(batch: Batch) -> Change:
     return Change(PENDING, _PENDING_COLUMNS, rows)
 
 
-def deleted_versions(rows: Sequence[int], collection_row: int, *, at_us: int) -> Change:
+def deleted_versions(rows: Sequence[int | None], collection_row: int, *, at_us: int) -> Change:
     """Return what is to be entered of versions that were deleted from a collection."""
     return Change(PENDING, _PENDING_COLUMNS, [(at_us, LeafKind.DELETE.value, json.dumps(list(rows)), None, collection_row)])
 
