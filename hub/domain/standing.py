@@ -26,7 +26,6 @@ DAY_US = 86_400_000_000
 
 _CENTS = 100  # in a point
 _SCALE = 2**32
-_EXPECTED_SHARE_MIN = 0.1  # of the file's figure: a band in which nearly all are silent must not make one report worth a tier
 
 
 class Part(StrEnum):
@@ -139,14 +138,13 @@ class Aggregate:
     tiers: dict[Standing, int]
 
 
-def score(account: Account, size: Size, rules: StandingRules, day: int, *, expected_per_day: float | None = None) -> Score:
+def score(account: Account, size: Size, rules: StandingRules, day: int) -> Score:
     """Return a member's score on a day.
 
     Args:
         day: days since 1970-01-01; not before the last event.
-        expected_per_day: items that such a member gives a day, by the trailing median of its band; None: the file's figure.
     """
-    levels = _levels(account, size, rules, day, expected_per_day)
+    levels = _levels(account, size, rules, day)
     weights = (rules.contribution.weight, rules.feedback.weight * levels.gate, rules.practice.weight * levels.gate)
     given, told, done = (
         round(_CENTS * SCORE_MAX * weight * level)
@@ -231,9 +229,8 @@ class _Levels(NamedTuple):
     gate: float
 
 
-def _levels(account: Account, size: Size, rules: StandingRules, day: int, expected_per_day: float | None) -> _Levels:
-    of_its_size = rules.contribution.expected_per_day[size]
-    expected = of_its_size if expected_per_day is None else max(expected_per_day, of_its_size * _EXPECTED_SHARE_MIN)
+def _levels(account: Account, size: Size, rules: StandingRules, day: int) -> _Levels:
+    expected = rules.contribution.expected_per_day[size]
     given = _saturated(account.contribution, day, rules.contribution.half_life_d, rules.contribution.saturation * math.sqrt(expected))
     told = _saturated(account.feedback, day, rules.feedback.half_life_d, rules.feedback.saturation)
     done = 1 - math.exp(-decayed(account.practice, day, rules.practice.half_life_d))

@@ -74,6 +74,19 @@ def test_small_members_were_stuck_below_their_tier_when_judged_against_large_one
     assert "small contributor" in failure
 
 
+@pytest.mark.parametrize(
+    ("peers_give", "name"),
+    [pytest.param(0.5, "true trivia, by volume", id="most_are_silent"), pytest.param(4, "large contributor", id="most_send_trivia")],
+)
+def test_were_members_measured_by_what_their_peers_give_the_peers_would_choose_who_rises(peers_give: float, name: str):
+    """The reason why `expected_per_day` is a figure of the file, and no median of the members' own."""
+    expected = {size: peers_give * figure for size, figure in RULES.contribution.expected_per_day.items()}
+    measured = RULES.model_copy(update={"contribution": RULES.contribution.model_copy(update={"expected_per_day": expected})})
+    assert failures(simulate(RULES, SEED, seeds=1, adjudicated=(0.1,), types=named(name))) == []
+    (failure,) = failures(simulate(measured, SEED, seeds=1, adjudicated=(0.1,), types=named(name)))
+    assert name in failure
+
+
 def test_a_seed_gives_the_same_table_again_and_another_seed_another():
     types = named("small contributor")
     first, again, other = (simulate(RULES, seed, seeds=1, adjudicated=(0.1,), types=types).outcomes for seed in (5, 5, 6))

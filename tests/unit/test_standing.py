@@ -150,13 +150,6 @@ def test_a_small_member_is_judged_by_what_small_members_can_give():
     history = daily(EventKind.ITEM, 365, credit=500_000, every=4)
     small, medium, large = (score(Account.of(history, RULES), size, RULES, TODAY) for size in Size)
     assert small.total > medium.total > large.total
-    measured = score(Account.of(history, RULES), Size.LARGE, RULES, TODAY, expected_per_day=0.5)
-    assert measured.total > large.total
-
-
-def test_a_band_of_silent_members_does_not_make_one_report_worth_a_tier():
-    found = score(Account.of([Event(EventKind.ITEM, TODAY)], RULES), Size.LARGE, RULES, TODAY, expected_per_day=0.0)
-    assert found.tier is Standing.OBSERVER
 
 
 def test_a_quiet_sector_reaches_partner_by_feedback_and_practice_alone():
