@@ -11,6 +11,7 @@ from hub.domain.agreement import Agreement
 from hub.domain.ids import AgreementId, CollectionId, GroupId, MemberId, TokenId
 from hub.domain.label import Attribution
 from hub.domain.member import Member, Role, SharingGroup
+from hub.domain.signing.registered import MemberKey
 from hub.domain.taxii import ApiRoot, Collection
 
 
@@ -99,6 +100,7 @@ class Directory:
     identity: MemberId  # the hub's own; it is no member
     attributions: Mapping[tuple[MemberId, CollectionId], Attribution]  # to whom members want to be known, where it is not everyone
     names: Mapping[MemberId, frozenset[str]]  # names and domains of members, beside those that they are registered with
+    keys: Mapping[str, MemberKey]  # of members, by thumbprint; those that have ended included
 
     @property
     def owners(self) -> frozenset[MemberId]:

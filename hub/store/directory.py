@@ -17,6 +17,7 @@ from hub.store.agreements import load_agreements
 from hub.store.anonymity import load_attributions, load_names
 from hub.store.database import Connection, Row, prepare
 from hub.store.tables import table
+from hub.store.trust import load_member_keys
 
 REVISION = table("revision")
 STATE = table("hub_state")
@@ -139,6 +140,7 @@ async def load_directory(conn: Connection, at_us: int) -> Directory:
         identity=MemberId(await read_state(conn, "identity")),
         attributions=await load_attributions(conn),
         names=await load_names(conn),
+        keys=await load_member_keys(conn),
     )
 
 

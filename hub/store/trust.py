@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from hub.domain.appending import Batch
 from hub.domain.ids import MemberId
@@ -47,6 +47,12 @@ _SIGNED_BY = prepare(
     .order_by(SIGNATURE.c.version_row)
     .limit(bindparam("limit"))
 )
+_COUNT_SIGNED = prepare(
+    select(func.count())
+    .select_from(SIGNATURE)
+    .join(VERSION, VERSION.c.row == SIGNATURE.c.version_row)
+    .where(SIGNATURE.c.kid == bindparam("key"), VERSION.c.accepted_us >= bindparam("since"))
+)
 _KEYS_OF = prepare(select(SIGNATURE.c.version_row, SIGNATURE.c.kid).where(among(SIGNATURE.c.version_row, "versions")))
 
 
@@ -78,8 +84,8 @@ async def load_member_keys(conn: Connection) -> dict[str, MemberKey]:
 async def add_member_key(conn: Connection, key: MemberKey) -> None:
     """Insert a member's key."""
     await conn.execute(
-        _ADD_MEMBER_KEY, kid=key.kid, member_id=key.member, name=key.name, jwk=json.dumps(key.public.jwk()), registered_us=key.registered_us,
-        not_before_us=key.not_before_us, not_after_us=key.not_after_us, revoked_us=key.revoked_us,
+        _ADD_MEMBER_KEY, kid=key.kid, member_id=key.member, name=key.name, jwk=json.dumps(key.public.jwk()),
+        registered_us=key.registered_us, not_before_us=key.not_before_us, not_after_us=key.not_after_us, revoked_us=key.revoked_us,
         compromised_from_us=key.compromised_from_us,
     )  # fmt: skip
 
@@ -119,6 +125,11 @@ def signed(batch: Batch) -> Change:
 async def list_signed(conn: Connection, kid: str, *, since_us: int, after: int, limit: int) -> list[SignedVersion]:
     """Return versions that a key signed and that came in since then, in their rows' order, from after the row `after`."""
     return [SignedVersion(*row) for row in await conn.fetch(_SIGNED_BY, key=kid, since=since_us, after=after, limit=limit)]
+
+
+async def count_signed(conn: Connection, kid: str, *, since_us: int) -> int:
+    """Return how many versions a key signed that came in since then."""
+    return int(await conn.fetch_value(_COUNT_SIGNED, key=kid, since=since_us))
 
 
 async def find_kids(conn: Connection, version_rows: Collection[int]) -> dict[int, tuple[str, ...]]:
