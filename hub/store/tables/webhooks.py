@@ -96,7 +96,8 @@ class DeliveryRow(SQLModel, table=True):
     rank: int = Field(sa_column=Column(SmallInteger, nullable=False))
     created_us: int = Field(sa_column=Column(BigInteger, nullable=False))
     due_us: int = Field(sa_column=Column(BigInteger, nullable=False))
-    attempts: int = Field(sa_column=Column(Integer, nullable=False))  # begun
+    attempts: int = Field(sa_column=Column(Integer, nullable=False))  # ever begun
+    tries: int = Field(sa_column=Column(Integer, nullable=False))  # of them, since it was last put in line: its place in the schedule
     state: str = Field(sa_column=Column(Text, nullable=False))
     done_us: int | None = Field(sa_column=Column(BigInteger, nullable=True))  # None: it waits
 

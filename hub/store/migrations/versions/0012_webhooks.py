@@ -109,6 +109,7 @@ def _deliveries() -> None:
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.Column("due_us", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("done_us", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("row", name=op.f("pk_delivery")),

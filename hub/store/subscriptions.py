@@ -1,0 +1,157 @@
+"""Subscriptions: the rows, and how far each has been told."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from hub.domain.ids import CollectionId, MemberId, SubscriptionId
+from hub.domain.label import Severity, Tlp
+from hub.domain.webhooks.event import EventKind
+from hub.domain.webhooks.sealing import seal, unseal
+from hub.domain.webhooks.subscription import Endpoint, Filter, Format, Subscription, SubscriptionState
+from hub.store.database import Connection, Row, among, prepare
+from hub.store.tables import table
+
+SUBSCRIPTION = table("subscription")
+EDITION = table("subscription_edition")
+CURSOR = table("subscription_cursor")
+LANE = table("lane")
+
+_COLUMNS = (
+    SUBSCRIPTION.c.id, SUBSCRIPTION.c.row, SUBSCRIPTION.c.member_id, SUBSCRIPTION.c.name, SUBSCRIPTION.c.url, SUBSCRIPTION.c.sealed,
+    SUBSCRIPTION.c.ca, SUBSCRIPTION.c.private_cidrs, SUBSCRIPTION.c.filter, SUBSCRIPTION.c.format, SUBSCRIPTION.c.full,
+    SUBSCRIPTION.c.ordered, SUBSCRIPTION.c.state, SUBSCRIPTION.c.reason, SUBSCRIPTION.c.verified_us, SUBSCRIPTION.c.created_us,
+    SUBSCRIPTION.c.created_by,
+)  # fmt: skip
+_ALL = prepare(
+    select(*_COLUMNS).where(SUBSCRIPTION.c.state != SubscriptionState.REMOVED.value).order_by(SUBSCRIPTION.c.row)
+)  # fmt: skip
+_COUNT = prepare(
+    select(func.count())
+    .select_from(SUBSCRIPTION)
+    .where(SUBSCRIPTION.c.member_id == bindparam("member"), SUBSCRIPTION.c.state != SubscriptionState.REMOVED.value)
+)
+_ADD = prepare(insert(SUBSCRIPTION))
+_SET = prepare(
+    update(SUBSCRIPTION)
+    .where(SUBSCRIPTION.c.row == bindparam("subscription"), SUBSCRIPTION.c.state == bindparam("expected"))
+    .values(
+        state=bindparam("new_state"), reason=bindparam("new_reason"), verified_us=bindparam("verified"), sealed=bindparam("new_sealed")
+    )
+)  # fmt: skip
+_EDITION = prepare(select(EDITION.c.value).where(EDITION.c.id == 1))
+_MOVE_EDITION = prepare(update(EDITION).where(EDITION.c.id == 1).values(value=EDITION.c.value + 1))
+_ADD_LANE = prepare(insert(LANE))
+_CURSORS = prepare(
+    select(CURSOR.c.subscription_row, CURSOR.c.collection_row, CURSOR.c.after_us, CURSOR.c.urgent_us).where(
+        among(CURSOR.c.subscription_row, "subscriptions")
+    )
+)
+_CURSOR_COLUMNS = ("subscription_row", "collection_row", "after_us", "urgent_us", "sequence")
+
+
+class Position(NamedTuple):
+    """How far a subscription has been told of a collection: up to these effective dates."""
+
+    after_us: int
+    urgent_us: int  # of imminent threats
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All subscriptions that are not removed, as of one edition."""
+
+    edition: int
+    subscriptions: tuple[Subscription, ...]
+
+
+async def read_edition(conn: Connection) -> int:
+    """Return the number that rises with each change of a subscription."""
+    return int(await conn.fetch_value(_EDITION))
+
+
+async def load_subscriptions(conn: Connection, secret: bytes) -> Held:
+    """Return all subscriptions that are not removed. `conn` sees one moment."""
+    return Held(await read_edition(conn), tuple(_subscription(secret, row) for row in await conn.fetch(_ALL)))
+
+
+async def count_subscriptions(conn: Connection, member: MemberId) -> int:
+    """Return how many subscriptions a member has."""
+    return int(await conn.fetch_value(_COUNT, member=member))
+
+
+async def move_edition(conn: Connection) -> None:
+    """Tell all nodes that a subscription has changed. Whoever changes one does this first: it locks the row, so changes queue here."""
+    await conn.execute(_MOVE_EDITION)
+
+
+async def add_subscription(
+    conn: Connection, secret: bytes, subscription: Subscription, positions: Iterable[tuple[int, Position]]
+) -> Subscription:
+    """Add a subscription that begins at these positions, by the rows of their collections; return it with its row."""
+    (row,) = await conn.next_rows(SUBSCRIPTION, 1)
+    endpoint = subscription.endpoint
+    await conn.execute(
+        _ADD, row=row, id=subscription.id, member_id=subscription.member, name=subscription.name, url=endpoint.url,
+        sealed=seal(secret, subscription.id, endpoint), ca=endpoint.ca, private_cidrs=json.dumps(endpoint.private_cidrs),
+        filter=_filter_text(subscription.filter), format=subscription.format.value, full=int(subscription.full),
+        ordered=int(subscription.ordered), state=subscription.state.value, reason=subscription.reason,
+        verified_us=subscription.verified_us, created_us=subscription.created_us, created_by=subscription.created_by,
+    )  # fmt: skip
+    await conn.execute(
+        _ADD_LANE, subscription_row=row, due_us=None, rank=0, rest_until_us=0, waiting=0, held_by="", held_until_us=0, served_us=0,
+        health="{}",
+    )  # fmt: skip
+    await conn.insert_many(CURSOR, _CURSOR_COLUMNS, [(row, collection, *position, 0) for collection, position in positions])
+    return replace(subscription, row=row)
+
+
+async def change_subscription(conn: Connection, secret: bytes, changed: Subscription, *, expected: SubscriptionState) -> bool:
+    """Write state, reason, verification and secrets of a subscription; False where it is not in the state that is expected."""
+    sealed = seal(secret, changed.id, changed.endpoint)
+    values = {"new_state": changed.state.value, "new_reason": changed.reason, "verified": changed.verified_us, "new_sealed": sealed}
+    return await conn.execute(_SET, subscription=changed.row, expected=expected.value, **values) == 1
+
+
+async def read_positions(conn: Connection, subscriptions: Sequence[int]) -> dict[tuple[int, int], Position]:
+    """Return how far subscriptions have been told, by the rows of subscription and collection."""
+    rows = await conn.fetch(_CURSORS, subscriptions=list(subscriptions))
+    return {(subscription, collection): Position(*rest) for subscription, collection, *rest in rows}
+
+
+def _subscription(secret: bytes, row: Row) -> Subscription:
+    (
+        id, number, member, name, url, sealed, ca, private_cidrs, filter, format, full, ordered, state, reason, verified_us, created_us,
+        created_by,
+    ) = row  # fmt: skip
+    endpoint: Endpoint = unseal(secret, SubscriptionId(id), sealed, url=url, ca=ca, private_cidrs=tuple(json.loads(private_cidrs)))
+    return Subscription(
+        SubscriptionId(id), number, MemberId(member), name, endpoint, _filter(filter), Format(format), bool(full), bool(ordered),
+        SubscriptionState(state), reason, verified_us, created_us, created_by,
+    )  # fmt: skip
+
+
+def _filter_text(filter: Filter) -> str:
+    sets = {
+        "events": filter.events, "collections": filter.collections, "types": filter.types, "sectors": filter.sectors,
+        "topics": filter.topics, "producers": filter.producers, "values": filter.values,
+    }  # fmt: skip
+    return json.dumps({name: sorted(values) for name, values in sets.items()} | {"tlp_max": filter.tlp_max, "severity": filter.severity})
+
+
+def _filter(text: str) -> Filter:
+    d = json.loads(text)
+    return Filter(
+        events=frozenset(map(EventKind, d["events"])),
+        collections=frozenset(map(CollectionId, d["collections"])),
+        types=frozenset(d["types"]),
+        tlp_max=Tlp(d["tlp_max"]) if d["tlp_max"] is not None else None,
+        sectors=frozenset(d["sectors"]),
+        topics=frozenset(d["topics"]),
+        severity=Severity(d["severity"]) if d["severity"] is not None else None,
+        producers=frozenset(map(MemberId, d["producers"])),
+        values=frozenset(d["values"]),
+    )
