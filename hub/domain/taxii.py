@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hub.domain.ids import AgreementId, CollectionId, StatusId
+from hub.domain.json import read_items
 from hub.domain.label import Tlp
 from hub.domain.member import Member
 
@@ -118,7 +119,12 @@ class Page:
 class ObjectPage(Page):
     """Objects, as stored bytes."""
 
-    bodies: tuple[bytes, ...] = ()
+    objects: bytes = b""  # with commas between them: a page goes out as one piece
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """Each object by itself."""
+        return read_items(b"[%b]" % self.objects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from hub.service.context import Hub
 from hub.service.retrieve import list_objects
 
 
-async def export_objects(hub: Hub, principal: Principal, root: str, name: str, query: Query) -> AsyncIterator[tuple[bytes, ...]]:
+async def export_objects(hub: Hub, principal: Principal, root: str, name: str, query: Query) -> AsyncIterator[list[bytes]]:
     """Yield the objects that `query` asks for as stored bytes, page by page, oldest first.
 
     What is added meanwhile is included; what is withdrawn meanwhile is left out from then on.

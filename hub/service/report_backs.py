@@ -18,6 +18,7 @@ from hub.domain.member import Member, Principal, Role
 from hub.domain.pseudonym import Pseudonyms
 from hub.domain.release import may_know_source
 from hub.domain.reporting import Receipt, ReportRequest
+from hub.domain.taxii import ObjectPage
 from hub.errors import NotFound
 from hub.service.administer import require_active
 from hub.service.context import Hub
@@ -87,7 +88,7 @@ async def get_report_back(hub: Hub, directory: Directory, principal: Principal, 
     return answer
 
 
-async def note_fetched(hub: Hub, directory: Directory, member: Member, held: HeldCollection, bodies: tuple[bytes, ...]) -> None:
+async def note_fetched(hub: Hub, directory: Directory, member: Member, held: HeldCollection, page: ObjectPage) -> None:
     """Keep that a page held an item on which reports are wanted from the member, the first time. Without open requests it costs nothing."""
     kept = hub.kept.of(directory)
     if kept.requests is None:
@@ -101,7 +102,7 @@ async def note_fetched(hub: Hub, directory: Directory, member: Member, held: Hel
         if (request.item, member.id) not in kept.fetched
         and request.is_open(hub.now_us())
         and request.asks(member)
-        and any(_is_in(id, bodies) for id in _known_as(hub.secret, request.member, request.stix_id))
+        and any(_is_in(id, page) for id in _known_as(hub.secret, request.member, request.stix_id))
     ]
     if wanted:
         kept.fetched.update((item, member.id) for item in wanted)
@@ -119,10 +120,10 @@ def _known_as(secret: bytes, producer: MemberId, stix_id: str) -> tuple[str, str
     return stix_id, Pseudonyms.of(secret).id_of(producer, stix_id)
 
 
-def _is_in(stix_id: str, bodies: tuple[bytes, ...]) -> bool:
-    """Whether an object is among the bodies, itself and not only a reference to it."""
+def _is_in(stix_id: str, page: ObjectPage) -> bool:
+    """Whether an object is in a page, itself and not only a reference to it."""
     sought = stix_id.encode()
-    return any(sought in body and orjson.loads(body)["id"] == stix_id for body in bodies)
+    return sought in page.objects and any(sought in body and orjson.loads(body)["id"] == stix_id for body in page.bodies)
 
 
 async def _answer(hub: Hub, directory: Directory, principal: Principal, request: ReportRequest) -> RequestAnswer | None:

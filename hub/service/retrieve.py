@@ -22,13 +22,11 @@ from hub.store.feed import (
     StoredEntry,
     bodies,
     entries_of,
-    page_of_bodies,
     page_of_keys,
+    page_of_objects,
     page_of_records,
     records,
 )
-
-_FLAT_BYTES_MAX = 4  # times page_bytes_max: what a page may hold in memory at the worst before its sizes are looked at first
 
 
 def list_roots(directory: Directory) -> list[ApiRoot]:
@@ -83,14 +81,14 @@ async def list_objects(
     held, member, query = await _readable(hub, directory, principal, root, name, query)
     seen = await see(hub, directory, member, held, is_assumed=is_assumed)
     limit, after_us = _bounds(hub, held, query)
-    if not query.ids and _takes_stix_21(query) and limit * seen.bytes_max <= _FLAT_BYTES_MAX * hub.config.page_bytes_max:
+    if not query.ids and _takes_stix_21(query) and limit * seen.bytes_max <= hub.config.page_bytes_max:
         async with hub.db.read() as conn:
-            rows = await page_of_bodies(conn, held.row, seen.view, seen.plan, _selection(query, after_us, seen, limit + 1))
-        page = _objects(hub, held, rows, limit, limit * seen.bytes_max)
+            run = await page_of_objects(conn, held.row, seen.view, seen.plan, _selection(query, after_us, seen, limit))
+        page = ObjectPage(run.first_us, run.last_us, _next(hub, held, run.last_us, more=run.has_more), run.objects)
     else:
         keys, more = await _keys(hub, held, seen, query)
         page = await _object_page(hub, held, keys, more=more)
-    await note_fetched(hub, directory, member, held, page.bodies)
+    await note_fetched(hub, directory, member, held, page)
     return page
 
 
@@ -122,7 +120,7 @@ async def get_object(
     held, member, query = await _readable(hub, directory, principal, root, name, query)
     keys, more = await _one_object(hub, held, await see(hub, directory, member, held), object_id, query)
     page = await _object_page(hub, held, keys, more=more)
-    await note_fetched(hub, directory, member, held, page.bodies)
+    await note_fetched(hub, directory, member, held, page)
     return page
 
 
@@ -165,15 +163,6 @@ def _selection(query: Query, after_us: int, seen: Seen, limit: int) -> Selection
     return Selection(after_us, seen.clock_us, limit, query.versions, query.types)
 
 
-def _objects(hub: Hub, held: HeldCollection, rows: Sequence[tuple[int, bytes]], limit: int, bytes_max: int) -> ObjectPage:
-    bodies = [row[1] for row in rows[:limit]]
-    if bytes_max > hub.config.page_bytes_max and sum(map(len, bodies)) > hub.config.page_bytes_max:
-        bodies = bodies[: _fitting(map(len, bodies), hub.config.page_bytes_max)]
-    count = len(bodies)
-    ends = _page_ends(hub, held, [rows[0][0], rows[count - 1][0]] if count else [], more=len(rows) > count)
-    return ObjectPage(*ends, tuple(bodies))
-
-
 def _fitting(sizes: Iterable[int], bytes_max: int) -> int:
     """Return how many of the first objects fit into a page; one always does."""
     total = count = 0
@@ -203,13 +192,19 @@ def _cut(hub: Hub, keys: list[_Key], limit: int) -> tuple[list[_Key], bool]:
 async def _object_page(hub: Hub, held: HeldCollection, keys: list[_Key], *, more: bool) -> ObjectPage:
     async with hub.db.read() as conn:
         known = await bodies(conn, [row for _, row, _ in keys])
-    return ObjectPage(*_page_ends(hub, held, [date for date, _, _ in keys], more=more), tuple(known[row] for _, row, _ in keys))
+    objects = b",".join([known[row] for _, row, _ in keys])
+    return ObjectPage(*_page_ends(hub, held, [date for date, _, _ in keys], more=more), objects)
 
 
 def _page_ends(hub: Hub, held: HeldCollection, dates: Sequence[int], *, more: bool) -> tuple[int | None, int | None, str | None]:
     if not dates:
         return None, None, None
-    return dates[0], dates[-1], seal(hub.secret, held.collection.id, dates[-1]) if more else None
+    return dates[0], dates[-1], _next(hub, held, dates[-1], more=more)
+
+
+def _next(hub: Hub, held: HeldCollection, last_us: int | None, *, more: bool) -> str | None:
+    """Return what the client sends for the page after the one that ends at `last_us`."""
+    return seal(hub.secret, held.collection.id, last_us) if more and last_us is not None else None
 
 
 async def _keys_of_ids(conn: Connection, held: HeldCollection, seen: Seen, query: Query, after_us: int) -> list[_Key]:

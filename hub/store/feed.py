@@ -13,7 +13,7 @@ from hub.domain.ids import LabelId
 from hub.domain.label import Label
 from hub.domain.taxii import VersionMatch
 from hub.store.database import Connection, Row, among, mask_of, prepare
-from hub.store.feed_statements import ENTRY, OBJECT, VERSION, Shape, is_apart, is_flat, statement, statements_apart
+from hub.store.feed_statements import ENTRY, OBJECT, VERSION, Shape, is_apart, is_flat, joined_statement, statement, statements_apart
 from hub.store.tables import table
 
 LABEL = table("label")
@@ -62,6 +62,15 @@ class Selection:
     limit: int
     versions: VersionMatch = VersionMatch()
     types: tuple[str, ...] = ()  # none: all
+
+
+class ObjectRun(NamedTuple):
+    """Objects that follow one another in a view, with the effective dates of the first and the last."""
+
+    first_us: int | None = None  # None: there are none
+    last_us: int | None = None
+    objects: bytes = b""  # as stored, with commas between them
+    has_more: bool = False  # after the last
 
 
 _HEAD = prepare(
@@ -126,19 +135,33 @@ async def labels_named(conn: Connection, ids: Sequence[LabelId]) -> dict[LabelId
     return {LabelId(id): Label.from_canonical(canonical) for id, canonical in await conn.fetch(_LABELS_NAMED, ids=list(ids))}
 
 
-async def page_of_bodies(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, bytes]]:
-    """Return at most `selection.limit` objects of a view as (effective date, stored bytes), in order."""
-    return await _page(conn, collection_row, view, plan, selection, "body")  # type: ignore[return-value]
+async def page_of_objects(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> ObjectRun:
+    """Return at most `selection.limit` objects of a view, in order."""
+    limit = selection.limit
+    shape, values = _asked(conn.dialect, collection_row, view, plan, selection, "body")
+    if conn.dialect == "sqlite" and is_flat(shape):
+        joined = await conn.fetch(joined_statement(shape), **values)
+        if not joined or not joined[0][0]:
+            return ObjectRun()
+        count, first_us, last_us, objects = joined[0]
+        beyond = values | {"after": last_us, "limit": 1}
+        has_more = count == limit and bool(await conn.fetch(statement(shape._replace(columns="key")), **beyond))
+        return ObjectRun(first_us, last_us, objects, has_more)
+    rows = await _page(conn, shape, values | {"limit": limit + 1}, limit + 1)
+    kept = rows[:limit]
+    return ObjectRun(kept[0][0], kept[-1][0], b",".join([body for _, body in kept]), len(rows) > limit) if kept else ObjectRun()
 
 
 async def page_of_records(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, str, str]]:
     """Return at most `selection.limit` entries of a view as (effective date, STIX id, version), in order."""
-    return await _page(conn, collection_row, view, plan, selection, "record")  # type: ignore[return-value]
+    shape, values = _asked(conn.dialect, collection_row, view, plan, selection, "record")
+    return await _page(conn, shape, values, selection.limit)  # type: ignore[return-value]
 
 
 async def page_of_keys(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, int, int]]:
     """Return at most `selection.limit` entries of a view as (effective date, version row, bytes), in order."""
-    return await _page(conn, collection_row, view, plan, selection, "key")  # type: ignore[return-value]
+    shape, values = _asked(conn.dialect, collection_row, view, plan, selection, "key")
+    return await _page(conn, shape, values, selection.limit)  # type: ignore[return-value]
 
 
 async def bodies(conn: Connection, rows: Sequence[int]) -> dict[int, bytes]:
@@ -185,14 +208,15 @@ def plan_for(view: View, labels: Sequence[StoredLabel]) -> str:
     return "seek" if len(plain) <= _SEEK_LABELS_MAX and seek < scan else "scan"
 
 
-async def _page(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection, columns: str) -> list[Row]:
+def _asked(dialect: str, collection_row: int, view: View, plan: str, selection: Selection, columns: str) -> tuple[Shape, dict[str, Any]]:
+    """Return the shape of a page that is asked for, and the values for its statement."""
     values: dict[str, Any] = {
         "collection": collection_row,
         "after": selection.after_us,
         "until": selection.clock_us,
         "limit": selection.limit,
         "plain": view.plain,
-        "plain_mask": mask_of(view.plain) if conn.dialect == "sqlite" else b"",
+        "plain_mask": mask_of(view.plain) if dialect == "sqlite" else b"",
         "exact": selection.versions.exact_us,
         "types": selection.types,
     }
@@ -200,17 +224,20 @@ async def _page(conn: Connection, collection_row: int, view: View, plan: str, se
     versions = selection.versions
     wanted = (versions.all, versions.first, versions.last, bool(versions.exact_us))
     sought = 0
-    if conn.dialect == "sqlite" and plan:
+    if dialect == "sqlite" and plan:
         sought = _bind_sought(values, selection.types or (view.plain if plan == "seek" else ()))
-    shape = Shape(conn.dialect, columns, plan, bases, shifts, shared, *wanted, types=bool(selection.types), sought=sought)
-    if not plan and not bases and not shifts and not shared:
+    return Shape(dialect, columns, plan, bases, shifts, shared, *wanted, types=bool(selection.types), sought=sought), values
+
+
+async def _page(conn: Connection, shape: Shape, values: dict[str, Any], limit: int) -> list[Row]:
+    if not shape.plain and not shape.bases and not shape.shifts and not shape.shared:
         return []
     if is_flat(shape):
         return await conn.fetch(statement(shape), **values)
     if is_apart(shape):
         found = [await conn.fetch(part, **values) for part in statements_apart(shape)]
         filled = [rows for rows in found if rows]
-        return filled[0] if len(filled) == 1 else sorted(chain.from_iterable(filled), key=_DATE)[: selection.limit]
+        return filled[0] if len(filled) == 1 else sorted(chain.from_iterable(filled), key=_DATE)[:limit]
     return sorted(await conn.fetch(statement(shape), **values), key=_DATE)
 
 

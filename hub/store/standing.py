@@ -9,7 +9,7 @@ from hub.domain.standing import Ground
 from hub.domain.standing_rules import EventKind
 from hub.store.assessment import COUNTED, HISTORY, ITEM, Record, item_of, items_query, list_accounts
 from hub.store.database import Connection, Row, prepare
-from hub.store.feed import ENTRY
+from hub.store.feed_statements import ENTRY
 from hub.store.tables import table
 
 CONTEST = table("contest")

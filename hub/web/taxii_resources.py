@@ -59,13 +59,11 @@ def collections(found: Iterable[tuple[Collection, CollectionDecision]]) -> bytes
 
 def envelope(page: ObjectPage) -> bytes:
     """Return an envelope (§3.7) around the objects of a page."""
-    if not page.bodies:
+    if not page.objects:
         return _EMPTY
-    # Head and tail ride on the outer objects, so that the page is copied once: a second copy would cost more than all else here.
-    parts = list(page.bodies)
-    parts[0] = b'{"objects":[' + parts[0]
-    parts[-1] += b"]}" if page.next is None else b'],"more":true,"next":"%b"}' % page.next.encode()
-    return b",".join(parts)
+    if page.next is None:
+        return b'{"objects":[%b]}' % page.objects
+    return b'{"objects":[%b],"more":true,"next":"%b"}' % (page.objects, page.next.encode())
 
 
 def manifest(page: ManifestPage) -> bytes:

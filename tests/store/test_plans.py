@@ -6,8 +6,9 @@ import pytest
 
 from hub.domain.feed import Base, Shift, View
 from hub.domain.ids import LabelId
+from hub.domain.json import read_items
 from hub.store.database import Connection, open_database
-from hub.store.feed import Selection, page_of_bodies
+from hub.store.feed import Selection, page_of_objects
 from hub.store.tables import table
 
 PLAIN = View((LabelId(1), LabelId(2)), {}, everything=False)
@@ -58,7 +59,7 @@ async def test_a_page_is_a_seek(database_url: str, shape: str) -> None:
         if conn.dialect == "postgresql":
             await conn.raw.execute("ANALYZE entry, version")
         explaining = Explaining(conn)
-        await page_of_bodies(explaining, 1, view, plan, Selection(0, 10**15, 101, types=types))
+        await page_of_objects(explaining, 1, view, plan, Selection(0, 10**15, 100, types=types))
     await db.close()
     if database_url.startswith("sqlite"):
         names = {re.sub("pk_version", "INTEGER PRIMARY KEY", name) for name in indexes}
@@ -77,6 +78,8 @@ async def test_more_types_than_one_statement_can_seek_are_still_found(database_u
     await db.write(_fill)
     types = tuple(f"x-type-{n}" for n in range(600))
     async with db.read() as conn:
-        page = await page_of_bodies(conn, 1, View((LabelId(1),), {}, everything=True), "everything", Selection(-1, 10**15, 50, types=types))
-    assert len(page) == 50
+        page = await page_of_objects(
+            conn, 1, View((LabelId(1),), {}, everything=True), "everything", Selection(-1, 10**15, 50, types=types)
+        )
+    assert len(read_items(b"[%b]" % page.objects)) == 50
     await db.close()
