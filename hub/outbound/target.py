@@ -19,7 +19,7 @@ from yarl import URL
 
 from hub.errors import Invalid
 
-REFUSED = "the address cannot be found, or is not one that the hub may send to"
+REFUSED = "url: the address cannot be found, or is not one that the hub may send to"
 URL_CHARS_MAX = 2_048
 NETWORKS_MAX = 16  # that are opened to one endpoint
 
@@ -71,12 +71,16 @@ def check_url(text: str, rules: Rules, opened: Sequence[Network] = ()) -> URL:
         raise Invalid("url: this is no URL") from e
     if url.scheme != "https" and not (rules.allow_http and url.scheme == "http"):
         raise Invalid("url: it begins with https://")
-    if not url.host or url.user is not None or url.password is not None or "@" in url.raw_authority or url.fragment:
+    if not url.host or "@" in _authority(text) or url.raw_fragment or text.endswith("#"):
         raise Invalid("url: a host is needed, and neither a username, a password nor a fragment is taken")
     if rules.ports is not None and port not in rules.ports:
         raise Invalid(f"url: the port must be one of {', '.join(map(str, sorted(rules.ports)))}")
     _check_host(url.host, opened)
     return url
+
+
+def _authority(text: str) -> str:
+    return re.split("[/?#]", text.partition("://")[2], maxsplit=1)[0]
 
 
 def _check_host(host: str, opened: Sequence[Network]) -> None:
@@ -86,10 +90,10 @@ def _check_host(host: str, opened: Sequence[Network]) -> None:
         last = host.rstrip(".").rpartition(".")[2]
         # A name of this machine or this network, or an address in a spelling that only some programs read as one.
         if _LOOKS_NUMERIC.fullmatch(last) or (not opened and "." not in host.rstrip(".")):
-            raise Invalid(f"url: {REFUSED}") from None
+            raise Invalid(REFUSED) from None
     else:
         if not may_connect(host, opened):
-            raise Invalid(f"url: {REFUSED}")
+            raise Invalid(REFUSED)
 
 
 def may_connect(address: str, opened: Sequence[Network] = ()) -> bool:
