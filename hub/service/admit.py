@@ -4,7 +4,7 @@ The steps, in their order (a refusal is that object's failure in the status reso
 
 1. JSON within the limits, and 2. STIX 2.1 (`hub.domain.stix`);
 3. ownership and 4. time, version by version (`hub.domain.appending`);
-5. signatures: this version of the hub verifies none, so a collection that requires them takes nothing;
+5. signatures, where there are any, and where the collection requires one (`hub.domain.signing.verification`);
 6. markings, resolved to a label (`hub.domain.marking`), which the collection's sharing agreement has to permit (`hub.domain.agreement`),
    and where not everyone may know the producer, what others get instead (`hub.service.veil`);
 7. privacy: no collection can ask for holds yet; they belong between 6 and 8;
@@ -28,6 +28,8 @@ from hub.domain.lookalike import find_look_alike
 from hub.domain.marking import SHARING_EXTENSION, TLP_OF, MarkingMeaning, Resolution, meaning_of, resolve, strictest_colour
 from hub.domain.member import Member, Principal, SharingGroup, Standing
 from hub.domain.policy import PolicyBundle
+from hub.domain.signing.extension import is_definition
+from hub.domain.signing.verification import Verified, Verifier
 from hub.domain.stix import Limits, StixObject, describe, read_envelope, read_object
 from hub.domain.taxii import Collection, Outcome, Status
 from hub.domain.timestamp import format_timestamp
@@ -35,6 +37,7 @@ from hub.errors import Invalid, NotFound, NotUnderstood, Withheld
 from hub.service.administer import is_suspended
 from hub.service.append import again, append_in_turn, append_stretch
 from hub.service.context import Hub
+from hub.service.introducing import introductions
 from hub.service.line import Checked, Stretch
 from hub.service.retrieve import get_collection, get_root
 from hub.service.veil import Veil, named_to, veil_of
@@ -76,8 +79,11 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     size = hub.config.push_chunk_objects
     for start in range(0, len(checked), size):
         is_last = start + size >= len(checked)
-        stretch = Stretch(kept, checked[start : start + size], members, outcomes, is_last, held.collection.agreement)
-        outcomes = await append_in_turn(hub, stretch)
+        part = checked[start : start + size]
+        own = introductions(hub, directory, held, part)
+        outcomes = await append_in_turn(hub, Stretch(kept, part, members, outcomes, is_last, held.collection.agreement, own))
+        if own:
+            hub.introduced.add(held.row)
     return _status(replace(kept, done=kept.total, completed_us=now_us), outcomes)
 
 
@@ -127,7 +133,9 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
             reason = "you may not write to this collection any more"
             checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
         basis = held.collection.agreement if held is not None else None
-        push = await again(hub, append_stretch, Stretch(push, checked, directory.owners, agreement=basis), hub.now_us())
+        own = introductions(hub, directory, held, checked) if held is not None else ()
+        part = Stretch(push, checked, directory.owners, agreement=basis, introducing=own)
+        push = await again(hub, append_stretch, part, hub.now_us())
 
 
 def limits_of(hub: Hub) -> Limits:
@@ -155,6 +163,7 @@ class _Door:
     agreement: Agreement | None  # under which the collection's content flows
     barred: str | None  # why the producer may bring nothing at all under it
     veil: Veil | None  # None: nothing in the push can be anonymous
+    verifier: Verifier
     acknowledged: bool = True  # whether the push was answered already, so that nothing can fail it whole any more
 
     def states_colour(self, obj: StixObject) -> bool:
@@ -207,6 +216,7 @@ async def _door(
         bundle, producer, held.collection, directory.members, directory.groups, known, at_least, limits_of(hub),
         now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {}, {},
         agreement, agreement.refusal(producer, directory.at_us) if agreement is not None else None, veil,
+        Verifier(directory.keys, producer.id, now_us),
     )  # fmt: skip
 
 
@@ -245,6 +255,9 @@ def _check_one(door: _Door, raw: bytes) -> Checked:
         if obj.id in TLP_OF:
             # The standard's own marking definitions, in the standard's own words: everybody has them.
             return Checked(None, Outcome(obj.id, obj.version or format_timestamp(door.now_us)))
+        if is_definition(obj):
+            return Checked(None, Outcome(obj.id, obj.version or ""))
+        verified = _verify(door, obj)
         resolution = door.resolve(obj)
         _refuse_unfit(door, obj, resolution)
         meaning = meaning_of(obj) if obj.type == "marking-definition" else None
@@ -253,8 +266,10 @@ def _check_one(door: _Door, raw: bytes) -> Checked:
         if isinstance(e, NotUnderstood) and not door.acknowledged:
             raise
         return Checked(None, _refused(raw, e.detail, door.now_us))
-    warning = _warning(door, obj, draft)
-    return Checked(Incoming(obj, label, door.producer.id), Outcome(obj.id, obj.version or "", warning=warning), meaning, draft)
+    warning = _warning(door, obj, draft, verified)
+    return Checked(
+        Incoming(obj, label, door.producer.id, verified.kids), Outcome(obj.id, obj.version or "", warning=warning), meaning, draft
+    )
 
 
 def _label_one(door: _Door, obj: StixObject, resolution: Resolution) -> tuple[Label, Draft | None]:
@@ -278,11 +293,16 @@ def _is_marked_alike(obj: StixObject) -> bool:
     return SHARING_EXTENSION not in obj.properties.get("extensions", ())
 
 
+def _verify(door: _Door, obj: StixObject) -> Verified:
+    verified = door.verifier.verify(obj)
+    if door.collection.signature_required and not verified.kids:
+        raise Invalid("signature: this collection takes only what its producer has signed with a registered key")
+    return verified
+
+
 def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
     if obj.version_us is not None and obj.version_us > door.latest_us:
         raise Invalid(f"modified: {obj.version} lies in the future; it would stand as the latest version until then")
-    if door.collection.signature_required:
-        raise Invalid("this collection takes signed objects only, and this hub verifies no signatures yet")
     if door.agreement is not None:
         refusal = door.barred or door.agreement.refusal_of(resolution.topic or door.collection.topic, resolution.tlp)
         if refusal is not None:
@@ -293,8 +313,8 @@ def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:
         raise Invalid("name: it looks like that of another member; refer to that member's own identity, or ask the hub's administrators")
 
 
-def _warning(door: _Door, obj: StixObject, draft: Draft | None) -> str | None:
-    warnings: list[str] = []
+def _warning(door: _Door, obj: StixObject, draft: Draft | None, verified: Verified) -> str | None:
+    warnings = [verified.warning] if verified.warning is not None else []
     if obj.version_us is not None and obj.version_us > door.now_us + _AHEAD_US:
         ahead = f"modified: {obj.version} lies in the future"
         warnings.append(f"{ahead}: it stands as the latest version until then; is the clock right that wrote it?")

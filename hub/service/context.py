@@ -13,6 +13,7 @@ from hub.domain.standing_rules import Tier
 from hub.keys.held import HubKeys
 from hub.service.kept import Kept
 from hub.service.line import Line
+from hub.service.log_condition import LogCondition
 from hub.service.logins import Logins
 from hub.store.database import Database
 from hub.store.directory import load_directory, load_policy_files, read_revision, read_state
@@ -38,7 +39,12 @@ class Hub:
     kept: Kept = field(default_factory=Kept)
     logins: Logins = field(default_factory=Logins)
     pushes_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when a push was left for the background
+    feed_moved: asyncio.Event = field(default_factory=asyncio.Event)  # set when there may be something to tell subscribers
+    deliveries_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when there is something to send them
+    deliveries_done: asyncio.Event = field(default_factory=asyncio.Event)  # set when some of it was
     _keys: HubKeys | None = None
+    introduced: set[int] = field(default_factory=set)  # rows of collections that hold the definitions of the hub's extensions
+    log: LogCondition = field(default_factory=LogCondition)
     lines: dict[int, Line] = field(default_factory=dict)  # of who waits to append, by collection row
 
     @property

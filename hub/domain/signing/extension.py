@@ -2,7 +2,7 @@
 
 * The signature extension is not signed itself (`hub.domain.signing.object_signature`).
 * The attestation extension is: in what the hub writes in its own name, it says what the hub knows of who gave the content.
-* Their ids, and that of the identity which defines them, are nobody's to send in other words.
+* Nobody else can send anything under their ids, nor under that of the identity which defines them.
 """
 
 import json
@@ -10,6 +10,7 @@ from functools import cache
 
 from hub.domain.signing.object_signature import SIGNATURE_EXTENSION, SIGNATURES_MAX
 from hub.domain.stix import Limits, StixObject, read_object
+from hub.errors import Invalid
 
 ATTESTATION_EXTENSION = "extension-definition--ea0842d0-2e27-4d01-8521-3a54f649d810"
 ATTESTATIONS = ("member-verified", "unsigned-accepted")
@@ -43,10 +44,23 @@ def definitions() -> tuple[StixObject, ...]:
     )
 
 
+def is_definition(obj: StixObject) -> bool:
+    """Whether an object is one of these, which everybody has.
+
+    Raises:
+        Invalid: it has the id of one, and says something else.
+    """
+    own = _by_id().get(obj.id)
+    if own is None:
+        return False
+    if own.digest != obj.digest:
+        raise Invalid("this id is that of one of the hub's own definitions; they are the same at every hub")
+    return True
+
+
 @cache
-def definition_ids() -> frozenset[str]:
-    """Return the ids of all that `definitions` returns."""
-    return frozenset(one.id for one in definitions())
+def _by_id() -> dict[str, StixObject]:
+    return {one.id: one for one in definitions()}
 
 
 def _definition(id: str, name: str, description: str, properties: dict[str, object]) -> StixObject:

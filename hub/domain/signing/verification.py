@@ -1,0 +1,74 @@
+"""Signatures at the door: who may have signed an object, and whether that is so.
+
+* Keys are those that the producer registered, good at the moment at which the object is taken.
+* One bad signature refuses the object, however good the others are.
+* An object that names an author from elsewhere may carry signatures that nobody here can verify: they are kept, for those who can, and
+  count for nothing here. They are never of a key that belongs to a member.
+* A post-quantum signature stands beside another one, as these algorithms are young.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.domain.ids import MemberId
+from hub.domain.signing.jws import Signature
+from hub.domain.signing.object_signature import signatures_of, signed_bytes
+from hub.domain.signing.registered import MemberKey
+from hub.domain.stix import StixObject
+from hub.domain.timestamp import format_timestamp
+from hub.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What an object's signatures come to."""
+
+    kids: tuple[str, ...] = ()  # of the producer's keys that signed it
+    warning: str | None = None  # about signatures that could not be verified
+
+
+UNSIGNED = Verified()
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Verifies what one producer sends at one moment."""
+
+    keys: Mapping[str, MemberKey]  # all members', by thumbprint
+    producer: MemberId
+    now_us: int
+
+    def verify(self, obj: StixObject) -> Verified:
+        """Return whose signatures an object has.
+
+        Raises:
+            Invalid: one of them is bad, or stands where signatures are without being one.
+        """
+        if "extensions" not in obj.properties:
+            return UNSIGNED
+        signatures = signatures_of(obj.properties)
+        if not signatures:
+            return UNSIGNED
+        payload = signed_bytes(obj.properties)
+        own = [signature for signature in signatures if self._is_own(obj, signature)]
+        for signature in own:
+            if not signature.is_good(self._good_key(signature.kid).public, payload):
+                raise Invalid(f"signature: it was not made with the key {signature.kid} over this content")
+        if own and all(signature.algorithm.is_post_quantum for signature in own):
+            raise Invalid("signature: a post-quantum signature stands beside one of Ed25519 or ES256, never alone")
+        unknown = [signature.kid for signature in signatures if signature not in own]
+        told = f"signature: nobody here can verify that of the key {', '.join(unknown)}; it is kept, and counts for nothing here"
+        return Verified(tuple(dict.fromkeys(signature.kid for signature in own)), told if unknown else None)
+
+    def _is_own(self, obj: StixObject, signature: Signature) -> bool:
+        """Whether a signature has to be the producer's: one of an unknown key may only be an author's from elsewhere."""
+        return signature.kid in self.keys or obj.created_by_ref in {None, self.producer}
+
+    def _good_key(self, kid: str) -> MemberKey:
+        key = self.keys.get(kid)
+        if key is None or key.member != self.producer:
+            raise Invalid(f"signature: the key {kid} is not registered as yours")
+        if not key.is_good_at(self.now_us):
+            since = "" if key.ends_us is None or self.now_us < key.ends_us else f" since {format_timestamp(key.ends_us)}"
+            raise Invalid(f"signature: the key {kid} is {key.status_at(self.now_us)}{since}; sign with one that is good")
+        return key
