@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from hub.domain.ids import AgreementId, GroupId, MemberId
 
@@ -23,7 +24,7 @@ class Role(StrEnum):
     COORDINATOR = "coordinator"  # also manages sharing groups
     ADMIN = "admin"  # also administers the hub
 
-    @property
+    @cached_property
     def rank(self) -> int:
         """Position from 0 (reader) to 3 (admin)."""
         return list(Role).index(self)
@@ -41,7 +42,7 @@ class Standing(StrEnum):
     PARTNER = "partner"
     STEWARD = "steward"
 
-    @property
+    @cached_property
     def rank(self) -> int:
         """Position from 0 (observer) to 3 (steward); policies compare it as `principal.tier`."""
         return list(Standing).index(self)
