@@ -13,7 +13,7 @@ Pure: `hub.store.assessment` loads what the lines of a batch touch and writes wh
 The work for a line does not grow with the history: what is looked up has an index, and of a day only the items that can count are loaded.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,15 +197,16 @@ class Books:
 
     def _add_item(self, event: LedgerEvent, given: Given) -> None:
         assert event.version_row is not None, "a version was accepted"
-        properties, shown = given.properties, _shown(event)
+        assert event.collection_row is not None, "it was accepted somewhere"
+        assert event.label is not None, "it was accepted under a label"
+        properties = given.properties
         refs = properties.get("object_refs")
         related = frozenset(ref.partition("--")[0] for ref in refs) if refs else _NOTHING
         stated = frozenset(properties.get("sectors") or _said(properties).get("sectors", ()))
         item = Item(
-            row=event.row, object_row=given.object_row, stix_id=given.stix_id, alias=given.alias, version_row=event.version_row,
-            member=event.member, collection_row=shown.collection_row, label=shown.label, at_us=event.at_us, day=day_of(event.at_us),
-            kind=kind_of(properties, given.observables), observed_us=observed_us_of(properties) or event.at_us, novelty=0, vouched=0,
-            relevance=round(relevance_of(stated, given.audience) * MICRO),
+            event.row, given.object_row, given.stix_id, given.alias, event.version_row, event.member, event.collection_row, event.label,
+            event.at_us, day_of(event.at_us), kind_of(properties, given.observables), observed_us_of(properties) or event.at_us,
+            novelty=0, vouched=0, relevance=round(relevance_of(stated, given.audience) * MICRO),
             context=round(context_of(properties, related) * MICRO), usability=round(usability_of(properties) * MICRO),
             related=related, ruled=Verdict.OPEN, ruled_us=None, retracted_us=None, quality=0, credit=0,
             audit=is_drawn(self.secret, self.item_count, self.rules), new=True,
@@ -372,7 +373,7 @@ class Books:
         self._dirty.add((item.member, item.day))
 
 
-def references(properties: Mapping[str, Any]) -> Iterable[str]:
+def references(properties: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the ids of the objects that an object may be feedback on, or tie."""
     if "sighting_of_ref" in properties:
         return (properties["sighting_of_ref"],)

@@ -8,7 +8,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from hub.domain.marking import SHARING_EXTENSION
 from hub.domain.standing_rules import Kind
@@ -19,18 +19,21 @@ Properties = Mapping[str, Any]
 
 # The tokens of a pattern that tell which texts a property is compared with. Each character belongs to one token: linear in the length.
 _TOKEN = re.compile(
-    r"(?P<type>[\w-]+):(?P<path>[\w.]+(?:'[\w-]+')?)|'(?P<text>(?:[^'\\]|\\.)*)'|(?P<word>[\w-]+)|(?P<mark>!=|<>|\])", re.DOTALL
+    r"(?P<type>[\w-]+):(?P<path>[\w.]+(?:'[\w-]+')?)|'(?P<text>[^'\\]*(?:\\.[^'\\]*)*)'|(?P<word>[\w-]+)|(?P<mark>!=|<>|\])", re.DOTALL
 )
+# A pattern that asks for one text, which most do: read at once, as its tokens would be.
+_SINGLE = re.compile(r"\[([\w-]+):([\w.]+(?:'[\w-]+')?) = '([^'\\]*)'\]")
 _NO_LONGER_COMPARED = frozenset({"AND", "OR", "NOT", "!=", "<>", "]"})  # after these, a text is not what the last property is asked for
 _ESCAPED = re.compile(r"\\(.)")
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
 _TECHNIQUE_SOURCES = frozenset({"mitre-attack", "mitre-ics-attack", "mitre-mobile-attack", "capec"})
 _VALUE_TYPES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr"})
-_OBSERVED = {  # properties, beside `created`, that say when an object of a type was observed
-    "indicator": ("valid_from",),
-    "observed-data": ("first_observed",),
-    "report": ("published",),
-    "sighting": ("first_seen",),
+_PLACES = frozenset({"identity", "location"})
+_OBSERVED = {  # the property, beside `created`, that says when an object of a type was observed
+    "indicator": "valid_from",
+    "observed-data": "first_observed",
+    "report": "published",
+    "sighting": "first_seen",
 }
 _KINDS = {
     "ipv4-addr": Kind.ADDRESS,
@@ -49,8 +52,8 @@ def kind_of(properties: Properties, keys: frozenset[str] | None = None) -> Kind:
     Args:
         keys: what `keys_of` returns for it, where that is known already.
     """
-    types = {key.partition(":")[0] for key in (keys_of(properties) if keys is None else keys)} or {properties["type"]}
-    kinds = {_KINDS.get(type, Kind.REPORT) for type in types}
+    keys = keys_of(properties) if keys is None else keys
+    kinds = {_KINDS.get(key.partition(":")[0], Kind.REPORT) for key in keys or (properties["type"],)}
     return kinds.pop() if len(kinds) == 1 else next(kind for kind in Kind if kind in kinds)
 
 
@@ -65,9 +68,10 @@ def observed_us_of(properties: Properties) -> int | None:
     `first_seen` of an actor or a campaign is not looked at: it says how old the actor is, not how old the observation.
     """
     type = properties["type"]
-    names = () if type in SCO_TYPES else ("created", *_OBSERVED.get(type, ()))
-    stated = {properties[name] for name in names if name in properties}  # most say the same twice
-    return min(map(microseconds, stated), default=None)
+    if type in SCO_TYPES:
+        return None
+    stated = {properties.get("created"), properties.get(_OBSERVED.get(type, "created"))}  # most say the same twice
+    return min((microseconds(time) for time in stated if time is not None), default=None)
 
 
 def context_of(properties: Properties, related: frozenset[str] = frozenset()) -> float:
@@ -76,14 +80,15 @@ def context_of(properties: Properties, related: frozenset[str] = frozenset()) ->
     Args:
         related: types of the objects that it is tied to, by relationships or as a report's content.
     """
+    told = related | {properties["type"]}
     present = (
         bool(properties.get("kill_chain_phases"))
-        or "attack-pattern" in related | {properties["type"]}
+        or "attack-pattern" in told
         or any(reference["source_name"] in _TECHNIQUE_SOURCES for reference in _references(properties)),
         bool(related),
         "confidence" in properties,
-        "course-of-action" in related | {properties["type"]},
-        bool(_sectors(properties)) or not related.isdisjoint({"identity", "location"}),
+        "course-of-action" in told,
+        bool(_sectors(properties)) or not related.isdisjoint(_PLACES),
     )
     return sum(present) / len(present)
 
@@ -103,7 +108,8 @@ def usability_of(properties: Properties) -> float:
 def _keys(properties: Properties) -> Iterator[str]:
     type = properties["type"]
     if type == "indicator" and properties.get("pattern_type") == "stix":
-        yield from _asked_for(properties["pattern"])
+        single = _SINGLE.fullmatch(properties["pattern"])
+        yield from _asked_for(properties["pattern"]) if single is None else filter(None, [_compared(*single.groups())])
     elif type in _VALUE_TYPES:
         yield _key(type, properties["value"])
     elif type == "file":
@@ -117,19 +123,24 @@ def _asked_for(pattern: str) -> Iterator[str]:
     """Return what a pattern asks for, by whatever operator: as else a list of one, or a pattern without wildcards, would pass for news."""
     type = path = ""
     for token in _TOKEN.finditer(pattern):
-        if token["type"]:
-            type, path = token["type"], token["path"]
-        elif token["text"] is not None:
-            yield from _compared(type, path, _ESCAPED.sub(r"\1", token["text"]))
-        elif token[0] in _NO_LONGER_COMPARED:
-            type = path = ""
+        match token.lastgroup:
+            case "path":
+                type, path = token.group("type", "path")
+            case "text":
+                key = _compared(type, path, token["text"])
+                if key is not None:
+                    yield key
+            case _ if token[0] in _NO_LONGER_COMPARED:
+                type = path = ""
 
 
-def _compared(type: str, path: str, value: str) -> Iterator[str]:
-    if type in _VALUE_TYPES and path == "value":
-        yield _key(type, value)
-    elif type == "file" and path.startswith("hashes."):
-        yield _hash_key(path.removeprefix("hashes.").strip("'"), value)
+def _compared(type: str, path: str, text: str) -> str | None:
+    value = _ESCAPED.sub(r"\1", text) if "\\" in text else text
+    if path == "value" and type in _VALUE_TYPES:
+        return _key(type, value)
+    if type == "file" and path.startswith("hashes."):
+        return _hash_key(path.removeprefix("hashes.").strip("'"), value)
+    return None
 
 
 def _hash_key(algorithm: str, value: str) -> str:
@@ -153,7 +164,7 @@ def _normal_url(value: str) -> str:
         parts = urlsplit(value.strip())
     except ValueError:
         return value
-    return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower(), path=parts.path or "/", fragment="").geturl()
+    return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path or "/", parts.query, ""))
 
 
 def _references(properties: Properties) -> Sequence[Mapping[str, str]]:

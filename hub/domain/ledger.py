@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.member import Member, Standing
@@ -20,6 +21,8 @@ from hub.domain.standing import Account, Ground
 from hub.domain.standing_rules import EventKind, Kind, StandingRules
 
 PUBLIC_TOPIC = "public-source"  # the topic of a collection that holds public feeds and warning lists: what is in it is news to nobody
+
+_NO_DETAIL: Mapping[str, Any] = MappingProxyType({})
 
 
 class LedgerKind(StrEnum):
@@ -37,8 +40,7 @@ class LedgerKind(StrEnum):
     MOVED = "moved"  # it came to another standing; detail: before, standing, why
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerEvent:
+class LedgerEvent(NamedTuple):  # a tuple, as one is made for each line that is read
     """A line of the ledger. `row` numbers the lines in the order in which they were written."""
 
     row: int
@@ -49,11 +51,10 @@ class LedgerEvent:
     collection_row: int | None = None
     label: LabelId | None = None
     subject: int | None = None  # the line that this one is about
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = _NO_DETAIL
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """An accepted version, read again to be assessed."""
 
     object_row: int
@@ -66,8 +67,7 @@ class Given:
     audience: frozenset[str]  # sectors of the members who may read the collection
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """Under which label something stands in which collection, since when, and whose it is: what decides who may see it."""
 
     member: MemberId
@@ -114,21 +114,16 @@ class Item:
 
     def verdict(self, rules: StandingRules) -> Verdict:
         """Return what counts of its truth."""
+        if self.retracted_us is None:
+            return self.ruled
         return verdict_of(rules, received_us=self.at_us, ruled=self.ruled, ruled_us=self.ruled_us, retracted_us=self.retracted_us)
 
     def facts(self, rules: StandingRules) -> ItemFacts:
         """Return what its quality depends on."""
         return ItemFacts(
-            kind=self.kind,
-            observed_us=self.observed_us,
-            received_us=self.at_us,
-            novelty=self.novelty / MICRO,
-            vouched=self.vouched / MICRO,
-            relevance=self.relevance / MICRO,
-            context=self.context / MICRO,
-            usability=self.usability / MICRO,
-            verdict=self.verdict(rules),
-        )
+            self.kind, self.observed_us, self.at_us, self.novelty / MICRO, self.vouched / MICRO, self.relevance / MICRO,
+            self.context / MICRO, self.usability / MICRO, self.verdict(rules),
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -242,5 +237,7 @@ def _drawn_of(secret: bytes, block: int, size: int) -> int:
 
 def read_detail(text: str) -> Mapping[str, Any]:
     """Return what the store holds of an event's detail."""
-    detail: Mapping[str, Any] = json.loads(text) if text else {}
+    if not text:
+        return _NO_DETAIL
+    detail: Mapping[str, Any] = json.loads(text)
     return detail

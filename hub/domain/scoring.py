@@ -120,10 +120,10 @@ def novelty_of(keys: frozenset[str], known: Iterable[str], public: Iterable[str]
         public: those of them that a public feed or a warning list holds.
     """
     novelty = rules.item.novelty
-    if not keys:
+    in_public = keys.intersection(public)
+    in_hub = keys.intersection(known) - in_public
+    if not in_public and not in_hub:
         return novelty.new
-    in_public = keys & frozenset(public)
-    in_hub = (keys & frozenset(known)) - in_public
     fresh = len(keys) - len(in_public) - len(in_hub)
     return (novelty.new * fresh + novelty.known * len(in_hub) + novelty.public * len(in_public)) / len(keys)
 
@@ -164,14 +164,14 @@ def verdict_of(
 def _accuracy(verdict: Verdict, corroboration: float, rules: StandingRules) -> float:
     accuracy = rules.item.accuracy
     match verdict:
+        case Verdict.OPEN:
+            return accuracy.corroborated if corroboration >= rules.vouching.corroborated_min else accuracy.open
         case Verdict.TRUE:
             return accuracy.true
         case Verdict.FALSE:
             return accuracy.false
         case Verdict.RETRACTED:
             return 0.0
-        case Verdict.OPEN:
-            return accuracy.corroborated if corroboration >= rules.vouching.corroborated_min else accuracy.open
 
 
 @lru_cache(maxsize=64)

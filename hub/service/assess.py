@@ -3,7 +3,6 @@
 One node does it at a time; where two try, one of them finds that the computed tables have moved, and begins again.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +24,7 @@ from hub.domain.standing import day_of
 from hub.domain.standing_rules import StandingRules
 from hub.domain.taxii import audiences_of
 from hub.service.context import Hub
+from hub.service.turns import in_turns
 from hub.store.assessment import (
     Line,
     Record,
@@ -48,7 +48,7 @@ from hub.store.feed import labels_named
 from hub.store.ledger import moved
 from hub.store.members import standings
 
-LINES_MAX = 128  # others wait for the event loop meanwhile
+LINES_MAX = 512  # of a round: what every round costs, whatever its size, is nothing beside what these do
 
 Properties = Mapping[str, Any]
 
@@ -118,15 +118,16 @@ async def _begin(work: _Round) -> None:
 async def _take_lines(work: _Round) -> None:
     async with work.hub.db.snapshot() as conn:
         lines = await read_open_lines(conn, LINES_MAX)
-        given = {line.event.row: _given(work, line) for line in lines}
+        places = {line.event.collection_row for line in lines if line.event.collection_row is not None}
+        audiences = {row: _audience(work, work.collections[row]) for row in places}
+        given = {line.event.row: _given(work, line, audiences) async for line in in_turns(lines)}
         touched = _touched(lines, given)
         books = await _load(work, conn, lines, touched)
         joined = await read_joined(conn) if any(member not in books.accounts for member in _concerned(books, touched)) else {}
     for member, joined_us in sorted(joined.items()):
         if member in _concerned(books, touched) and member not in books.accounts:
             open_account(books.account(member), work.directory.members[member], work.rules, joined_us)
-    await asyncio.sleep(0)  # others were kept waiting long enough
-    for line in lines:
+    async for line in in_turns(lines):
         books.take(line.event, given[line.event.row])
     books.close()
     moves = {} if work.state.rebuilding else _place(work, [held for held in books.accounts.values() if held.changed or held.new])
@@ -230,18 +231,18 @@ class _Sight:
         return decision
 
 
-def _given(work: _Round, line: Line) -> Given | None:
+def _given(work: _Round, line: Line, audiences: Mapping[int, frozenset[str]]) -> Given | None:
     if line.body is None or line.object_row is None or line.stix_id is None:
         return None
-    assert line.event.collection_row is not None, "it was accepted somewhere"
-    held = work.collections[line.event.collection_row]
-    public = held.collection.topic == PUBLIC_TOPIC
+    collection = line.event.collection_row
+    assert collection is not None, "it was accepted somewhere"
+    public = work.collections[collection].collection.topic == PUBLIC_TOPIC
     properties = orjson.loads(line.body)
     observables = keys_of(properties)
     keys = frozenset(map(observable_key, observables))
     hidden = line.attribution is not None
     alias = Pseudonyms.of(work.hub.secret).id_of(line.event.member, line.stix_id) if hidden else None
-    return Given(line.object_row, line.stix_id, alias, properties, observables, keys, public, _audience(work, held))
+    return Given(line.object_row, line.stix_id, alias, properties, observables, keys, public, audiences[collection])
 
 
 def _audience(work: _Round, held: HeldCollection) -> frozenset[str]:
@@ -259,15 +260,20 @@ def _touched(lines: Sequence[Line], given: Mapping[int, Given | None]) -> Touche
     refs: set[str] = set()
     ties: dict[str, MemberId] = {}
     keys: set[str] = set()
-    for line in lines:
-        version = given[line.event.row]
-        if version is None or line.event.kind is not LedgerKind.ACCEPTED:
+    new_days: set[tuple[MemberId, int]] = set()
+    for event, *_ in lines:
+        version = given[event.row]
+        if version is None:
             continue
-        named = references(version.properties)
-        refs.update(named)
-        if version.properties["type"] == "relationship":
-            ties.update(dict.fromkeys(named, line.event.member))
+        new_days.add((event.member, day_of(event.at_us)))
+        if event.kind is not LedgerKind.ACCEPTED:
+            continue
         keys |= version.keys
+        named = references(version.properties)
+        if named:
+            refs.update(named)
+            if version.properties["type"] == "relationship":
+                ties.update(dict.fromkeys(named, event.member))
     return Touched(
         members=frozenset(line.event.member for line in lines),
         objects=frozenset(line.object_row for line in lines if line.object_row is not None),
@@ -275,7 +281,7 @@ def _touched(lines: Sequence[Line], given: Mapping[int, Given | None]) -> Touche
         ties=ties,
         keys=frozenset(keys),
         subjects=frozenset(line.event.subject for line in lines if line.event.subject is not None),
-        new_days=tuple((line.event.member, day_of(line.event.at_us)) for line in lines if line.event.version_row is not None),
+        new_days=frozenset(new_days),
     )
 
 

@@ -5,7 +5,7 @@ Two nodes never mix: whoever writes says which edition of the computed tables it
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Select, bindparam, delete, func, select, update
@@ -118,8 +118,7 @@ class State:
     rebuilding: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of the ledger that was not taken into account yet, with the version that it is about."""
 
     event: LedgerEvent
@@ -139,7 +138,7 @@ class Touched:
     ties: dict[str, MemberId]  # of those, what a relationship ties, and whose that is
     keys: frozenset[str]  # observables
     subjects: frozenset[int]  # lines of the ledger
-    new_days: tuple[tuple[MemberId, int], ...]  # of each version, whether it becomes an item or not
+    new_days: frozenset[tuple[MemberId, int]]  # of the versions, whether they become items or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +228,16 @@ async def write_books(conn: Connection, state: State, after: State, lines: Seque
         return False
     items = [item for item in books.items.values() if item.new]
     changed = [item for item in books.items.values() if item.changed and not item.new]
-    seen = [(key, held) for key, held in books.observables.items() if held.new or held.changed]
+    # In the order of their keys, which are spread over all there are: so neighbours in the index are written together.
+    seen = sorted((key, held.item, int(held.public), held.new) for key, held in books.observables.items() if held.new or held.changed)
     counted = [one for one in books.counted.values() if one.new]
     recounted = [one for one in books.counted.values() if one.changed and not one.new]
     await conn.change([
         Change(ITEM, _ITEM_COLUMNS, [_item_row(item) for item in items]),
         Change(ITEM, _ITEM_CHANGING, [_item_change(item) for item in changed], keys=1),
         Change(ITEM, ("row", "credit"), list(books.recredited.items()), keys=1),
-        Change(OBSERVABLE, ("key", "item_row", "public"), [(key, held.item, int(held.public)) for key, held in seen if held.new]),
-        Change(OBSERVABLE, ("key", "public"), [(key, int(held.public)) for key, held in seen if not held.new], keys=1),
+        Change(OBSERVABLE, ("key", "item_row", "public"), [(key, item, public) for key, item, public, new in seen if new]),
+        Change(OBSERVABLE, ("key", "public"), [(key, public) for key, _, public, new in seen if not new], keys=1),
         Change(VOTE, ("item_row", "owner", "weight"), books.new_votes),
         Change(PAIR, ("pair", "mass"), [(key, str(pair.mass)) for key, pair in books.pairs.items() if pair.new]),
         Change(PAIR, ("pair", "mass"), [(key, str(p.mass)) for key, p in books.pairs.items() if p.changed and not p.new], keys=1),
@@ -304,12 +304,12 @@ async def _load_vouching(conn: Connection, books: Books, touched: Touched) -> No
 
 
 async def _load_days(conn: Connection, books: Books, touched: Touched) -> None:
-    counts: dict[tuple[MemberId, int], int] = {}
-    for key in [*touched.new_days, *((item.member, item.day) for item in books.items.values())]:
-        counts[key] = counts.get(key, 0) + 1
+    counts = dict.fromkeys(touched.new_days, 0)
+    for item in books.items.values():
+        counts[item.member, item.day] = counts.get((item.member, item.day), 0) + 1
     best_max = books.rules.contribution.items_per_day_max
     for (member, day), count in counts.items():
-        # Where each of `count` items fell out, as many others would come in.
+        # Where each of the `count` items that are loaded fell out, as many others would come in.
         rows = await conn.fetch(_BEST, member=member, on_day=day, limit=best_max + count)
         books.best[member, day] = {row: (quality, credit) for row, quality, credit in rows}
 

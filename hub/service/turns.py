@@ -1,0 +1,20 @@
+"""Long work on the event loop, in turns with whatever else waits for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from time import perf_counter
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_TURN_S = 0.002
+
+
+async def in_turns(things: Iterable[T]) -> AsyncIterator[T]:
+    """Yield things to work on, and give up the event loop whenever that has taken long: few hostile ones cost as much as many others."""
+    until = perf_counter() + _TURN_S
+    for thing in things:
+        yield thing
+        if perf_counter() > until:
+            await asyncio.sleep(0)
+            until = perf_counter() + _TURN_S
