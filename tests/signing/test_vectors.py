@@ -1,4 +1,4 @@
-"""Keys and signatures against published vectors: RFC 7515, 7638, 7797, 8037 and Wycheproof. What they hold beyond our profile is refused."""
+"""Keys and signatures against published vectors: RFC 7515, 7638, 7797, 8037 and Wycheproof."""
 
 import json
 from typing import Any

@@ -1,10 +1,12 @@
 """A hub to talk to: `site` on SQLite for all that is said on the wire, `either_site` on both databases for all that touches the store."""
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,13 +23,20 @@ def _prepared(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) 
         return path, pool.submit(asyncio.run, prepare(f"sqlite:///{path}")).result()
 
 
-@pytest.fixture
-async def site(_prepared: tuple[Path, Mapping[str, Credential]], tmp_path: Path) -> AsyncIterator[Site]:
-    template, credentials = _prepared
-    path = tmp_path / "hub.sqlite3"
+@contextlib.asynccontextmanager
+async def copied(prepared: tuple[Path, Mapping[str, Credential]], folder: Path, **settings: Any) -> AsyncIterator[Site]:
+    """Serve a copy of a prepared database."""
+    template, credentials = prepared
+    path = folder / "hub.sqlite3"
     for part in template.parent.glob(f"{template.name}*"):  # the file, and what it may have left in its write-ahead log
         shutil.copy(part, path.with_name(part.name))
-    async with serve_again(f"sqlite:///{path}", credentials) as serving:
+    async with serve_again(f"sqlite:///{path}", credentials, **settings) as serving:
+        yield serving
+
+
+@pytest.fixture
+async def site(_prepared: tuple[Path, Mapping[str, Credential]], tmp_path: Path) -> AsyncIterator[Site]:
+    async with copied(_prepared, tmp_path) as serving:
         yield serving
 
 

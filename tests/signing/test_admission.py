@@ -1,0 +1,100 @@
+"""Signatures at the door of a hub that serves: what is good is taken, and of what is not the reason is told."""
+
+import stix2
+
+from hub.domain.signing.extension import definitions
+from hub.domain.signing.keys import PrivateKey
+from hub.domain.signing.object_signature import sign_object, verify_object
+from hub.service.administer import COMMAND_LINE
+from hub.service.member_keys import revoke_key, tell_compromised
+from tests.signing.community import ENERGYS, Signing, register
+from tests.signing.tricks import QUANTUMS, TRICKS, plain, signed
+from tests.taxii.community import ENERGY
+from tests.taxii.content import envelope, indicator
+
+SECOND_US = 1_000_000
+
+
+async def test_every_trick_is_refused_for_its_signature(signing: Signing, shared: str):
+    await register(signing.site.hub, QUANTUMS, ENERGY.slug)
+    made = {name: make() for name, (make, _) in TRICKS.items()}
+    reply = await signing.site.energy.push_raw(shared, envelope(*made.values()))
+    told = {entry["id"]: entry["message"] for entry in reply.json["failures"]}
+    wrong = {
+        name: told.get(made[name]["id"], "taken") for name, (_, reason) in TRICKS.items() if reason not in told.get(made[name]["id"], "")
+    }
+    assert len(TRICKS) >= 40
+    assert wrong == {}
+
+
+async def test_a_signed_object_comes_back_equal_and_verifies(signing: Signing):
+    obj = signed()
+    await signing.site.energy.push(signing.signed, obj)
+    page = await signing.site.water.get(f"{signing.signed}objects/{obj['id']}/")
+    (got,) = page.objects
+    assert got == obj
+    assert [key.kid for key in verify_object(got, {ENERGYS.public.kid: ENERGYS.public}.get)] == [ENERGYS.public.kid]
+    assert stix2.parse(got).id == obj["id"]
+    assert stix2.parse({"type": "bundle", "id": "bundle--5d0092c5-5f74-4287-9642-33f4c354e56d", "objects": page.objects}).objects
+
+
+async def test_a_collection_that_requires_signatures_takes_nothing_else(signing: Signing):
+    assert "takes only what its producer has signed" in await signing.failure(plain())
+    foreign = indicator(created_by_ref="identity--00000000-0000-4000-8000-000000000000")
+    assert "takes only what its producer has signed" in await signing.failure(sign_object(foreign, PrivateKey.generate()))
+
+
+async def test_the_definitions_come_with_the_first_object_that_is_signed(signing: Signing, shared: str):
+    energy = signing.site.energy
+    await energy.push(shared, plain())
+    assert len(await energy.ids(f"{shared}objects/")) == 1
+    await energy.push(shared, signed())
+    await energy.push(shared, signed())
+    ids = await energy.ids(f"{shared}objects/")
+    assert ids[1:4] == [one.id for one in definitions()]
+    assert len(ids) == 6
+    got = await signing.site.observer.get(f"{shared}objects/{definitions()[1].id}/")
+    assert stix2.parse(got.objects[0]).extension_types == ["property-extension"]
+
+
+async def test_nobody_can_send_other_definitions(signing: Signing, shared: str):
+    for one in definitions():
+        forged = {**one.properties, "name": "Something else"}
+        assert "they are the same at every hub" in await signing.site.energy.failure(shared, forged)
+        await signing.site.energy.push(shared, dict(one.properties))
+
+
+async def test_what_an_author_from_elsewhere_signed_is_kept_with_a_warning(signing: Signing, shared: str):
+    author = PrivateKey.generate()
+    obj = sign_object(indicator(created_by_ref="identity--00000000-0000-4000-8000-000000000000"), author)
+    reply = await signing.site.energy.push(shared, obj)
+    assert "nobody here can verify" in reply.json["successes"][0]["message"]
+    (got,) = (await signing.site.water.get(f"{shared}objects/{obj['id']}/")).objects
+    assert verify_object(got, {author.public.kid: author.public}.get) == (author.public,)
+
+
+async def test_two_keys_are_good_while_one_takes_the_place_of_the_other(signing: Signing):
+    hub, following = signing.site.hub, PrivateKey.generate()
+    await register(hub, following, ENERGY.slug)
+    await signing.site.energy.push(signing.signed, signed(), sign_object(plain(), following), sign_object(plain(), ENERGYS, following))
+    await revoke_key(hub, COMMAND_LINE, ENERGYS.public.kid)
+    assert f"the key {ENERGYS.public.kid} is revoked since" in await signing.failure(signed())
+    await signing.site.energy.push(signing.signed, sign_object(plain(), following))
+
+
+async def test_a_key_counts_from_its_beginning_to_its_end_and_not_a_moment_longer(signing: Signing):
+    hub, key = signing.site.hub, PrivateKey.generate()
+    start_us = hub.now_us() + 60 * SECOND_US
+    await register(hub, key, ENERGY.slug, not_before_us=start_us, not_after_us=start_us + SECOND_US)
+    moments = {start_us - 1: "pending", start_us: None, start_us + SECOND_US - 1: None, start_us + SECOND_US: "expired"}
+    for moment_us, status in moments.items():
+        hub.now_us = lambda us=moment_us: us
+        if status is None:
+            await signing.site.energy.push(signing.signed, sign_object(plain(), key))
+        else:
+            assert f"is {status}" in await signing.failure(sign_object(plain(), key))
+
+
+async def test_a_compromised_key_is_good_no_longer_from_the_next_push_on(signing: Signing):
+    await tell_compromised(signing.site.hub, COMMAND_LINE, ENERGYS.public.kid, since_us=signing.site.hub.now_us() - SECOND_US)
+    assert "is compromised since" in await signing.failure(signed())
