@@ -16,7 +16,7 @@ from hub.service.hub_keys import open_keys
 from hub.service.policies import require_fit_policies
 from hub.store.database import open_database
 from hub.store.schema import check_migrated
-from hub.web import health, metrics, taxii
+from hub.web import health, metrics, taxii, tlog
 from hub.web.addresses import ORIGINS, Origins
 from hub.web.api import routes as api
 from hub.web.connections import CONNECTIONS, Connections
@@ -24,6 +24,7 @@ from hub.web.errors import render_errors
 from hub.web.health import HEALTH, Health
 from hub.web.keys import CONFIG, HUB
 from hub.web.limits import OBJECTS, REQUESTS, Allowance
+from hub.web.message_signatures import sign_response, verify_message
 from hub.web.metrics import METRICS, Metrics
 from hub.web.middleware import authenticate_request, finish_headers, identify_request
 from hub.work.anonymity import publish
@@ -32,6 +33,7 @@ from hub.work.clock import tick
 from hub.work.connectors import poll
 from hub.work.loops import Loop, Loops
 from hub.work.pushes import finish_pushes, forget_old_pushes
+from hub.work.tlog import keep_log
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +44,8 @@ def build_app(config: Config) -> web.Application:
     Raises:
         ConfigError: a setting cannot be used; from the start-up: the database is not there or not migrated.
     """
-    app = web.Application(middlewares=[identify_request, render_errors, authenticate_request], client_max_size=config.body_bytes_max)
+    middlewares = [identify_request, render_errors, authenticate_request, verify_message]
+    app = web.Application(middlewares=middlewares, client_max_size=config.body_bytes_max)
     app[CONFIG] = config
     app[ORIGINS] = Origins(config)
     app[METRICS] = Metrics()
@@ -51,8 +54,8 @@ def build_app(config: Config) -> web.Application:
     app[REQUESTS] = Allowance(config.requests_per_min, "requests")
     app[OBJECTS] = Allowance(config.objects_per_min, "objects pushed")
     app.cleanup_ctx.extend([_open, _work])
-    app.on_response_prepare.append(finish_headers)
-    app.add_routes([*taxii.routes(), *api.routes(), *health.routes(), *metrics.routes(config)])
+    app.on_response_prepare.extend([finish_headers, sign_response])
+    app.add_routes([*taxii.routes(), *api.routes(), *tlog.routes(), *health.routes(), *metrics.routes(config)])
     return app
 
 
@@ -64,9 +67,10 @@ def _loops(app: web.Application, hub: Hub) -> list[Loop]:
         Loop("old-pushes", partial(forget_old_pushes, hub)),
         Loop("clock", partial(tick, hub, holder=holder)),
         Loop("anonymity", partial(publish, hub)),
+        Loop("log", partial(keep_log, hub, holder=holder)),
         Loop("ledger", partial(assess_ledger, hub, holder=holder)),
         *(Loop(f"connector {source.name}", partial(poll, hub, source)) for source in configured_sources(hub.config)),
-        Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing)),
+        Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing, log=hub.log)),
     ]
 
 

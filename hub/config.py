@@ -79,8 +79,15 @@ class Config:
     objects_per_min: int = _setting(0, "objects pushed a minute and credential; 0: no limit", least=0)
     release_requests_max: int = _setting(20, "unanswered requests for wider release that a member may have at a time", least=0)
     anonymity_writers_min: int = _setting(5, "members among whom somebody can hide: fewer, and nothing is taken anonymously", least=2)
+    message_signatures_required: bool = _setting(
+        default=False, doc="take what members send only where one of their keys signed the request; false: only from members set so"
+    )
     policy_approvals: int = _setting(1, "people whom a change of policies takes: 1, or 2 with a second person's approval", least=1)
     login_failures_max: int = _setting(10, "failed log-ins for an account or address within 15 minutes before it has to wait", least=1)
+
+    webhooks_allow_http: bool = _setting(default=False, doc="send webhooks to http:// addresses, too: for trying out, and on closed networks")
+    webhooks_ports: tuple[str, ...] = _setting(("443", "8443"), "ports that webhooks may be sent to; empty: any")
+    streams_max: int = _setting(4, "live streams that a member may have open in one process; 0: none", least=0)
 
     tls_cert_file: Path | None = _setting(None, "certificate chain; set with tls_key_file to serve HTTPS directly")
     tls_key_file: Path | None = _setting(None, "private key of tls_cert_file")
@@ -177,6 +184,10 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _from_text(name: str, text: str, hint: Any) -> Any:
     if get_origin(hint) is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if hint is bool:
+        if text.lower() not in ("true", "false"):
+            raise ConfigError(f"HUB_{name.upper()}: true or false is needed, not {text!r}")
+        return text.lower() == "true"
     if hint is int:
         try:
             return int(text)
@@ -204,6 +215,10 @@ def _checked(name: str, value: Any, hint: Any, least: int | None) -> Any:
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
             raise ConfigError(f"{name}: a list of texts is needed")
         return tuple(value)
+    if hint is bool:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name}: true or false is needed, not {value!r}")
+        return value
     if hint is int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise ConfigError(f"{name}: a whole number is needed, not {value!r}")
@@ -234,6 +249,8 @@ def _check_together(config: Config) -> None:
     if config.tls_client_ca_file is not None and config.tls_cert_file is None:
         raise ConfigError("tls_client_ca_file: needs tls_cert_file; behind a proxy set proxy_addresses instead")
     _check_keys(config)
+    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65_536 for port in config.webhooks_ports):
+        raise ConfigError('webhooks_ports: numbers of ports, such as ["443", "8443"]')
     if config.log_level not in ("debug", "info", "warning", "error"):
         raise ConfigError("log_level: debug, info, warning or error")
     if config.page_objects_default > config.page_objects_max:

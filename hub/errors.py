@@ -6,6 +6,7 @@ HubError
 │   ├── Unsupported    a media type, content encoding or specification version that the hub does not take
 │   └── NotAcceptable  the answer cannot be given in a form that the client accepts
 ├── Unauthenticated    no credential, or none that is good (any longer)
+│   └── Unsigned       the request has to be signed, and is not
 ├── Withheld           the caller may know of it, but may not do this to it
 ├── NotFound           no such thing, or none that this caller may know of: one answer for both
 ├── Conflict           it contradicts what the hub already holds
@@ -56,6 +57,10 @@ class Unauthenticated(HubError):
     """No credential where one is needed, or one that is not (or no longer) good."""
 
     code = "unauthenticated"
+
+
+class Unsigned(Unauthenticated):
+    """The request itself has to be signed, and is not."""
 
 
 class Withheld(HubError):

@@ -83,6 +83,10 @@ def change_member(
     standing: Annotated[Standing | None, typer.Option(help="Its tier.")] = None,
     size: Annotated[Size | None, typer.Option(help="What it can contribute is measured against others of its size.")] = None,
     owner: Annotated[str | None, typer.Option(help='Who owns it in the end, as registered; "" for nobody but itself.')] = None,
+    message_signatures: Annotated[
+        bool | None,
+        typer.Option("--signed-messages/--unsigned-messages", help="Take what it sends only signed with its keys, or unsigned too."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Change a member; what is not given stays. Sectors given replace all it had."""
@@ -99,6 +103,8 @@ def change_member(
         changes["size"] = size
     if owner is not None:
         changes["owner"] = owner or None
+    if message_signatures is not None:
+        changes["message_signatures_required"] = message_signatures
 
     async def work(hub: Hub) -> models.Member:
         return await _shown(hub, await members.change_member(hub, COMMAND_LINE, member, **changes))

@@ -29,6 +29,7 @@ class MemberChanges(TypedDict, total=False):
     standing: Standing
     size: Size
     owner: str | None  # None: nobody but itself
+    message_signatures_required: bool
 
 
 def list_members(directory: Directory, principal: Principal) -> list[Member]:
@@ -177,4 +178,5 @@ def _traced(member: Member) -> dict[str, object]:
         "suspended": member.suspended,
         "size": member.size,
         "owner": member.owner,
+        "message_signatures_required": member.message_signatures_required,
     }

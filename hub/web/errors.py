@@ -14,7 +14,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 
-from hub.errors import HubError, TooMany, Unavailable
+from hub.domain.http_signature.push import WANTED
+from hub.errors import HubError, TooMany, Unavailable, Unsigned
 from hub.web.keys import ERROR_CODE, REQUEST_ID
 
 STATUS: Mapping[str, HTTPStatus] = {
@@ -101,6 +102,8 @@ def _of_hub_error(request: web.Request, error: HubError) -> web.Response:
     response = error_response(request, error.code, error.detail)
     if isinstance(error, TooMany | Unavailable):
         response.headers[hdrs.RETRY_AFTER] = str(error.retry_after_s)
+    if isinstance(error, Unsigned):
+        response.headers["Accept-Signature"] = WANTED  # RFC 9421 §5: what the next try has to sign
     return response
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from aiohttp import hdrs, web
 
 from hub.config import Config
+from hub.domain.http_signature.digest import FIELD as CONTENT_DIGEST
+from hub.domain.http_signature.digest import Digests
 from hub.errors import NotUnderstood, TooLarge, TooMany, Unsupported
 from hub.web.keys import PRINCIPAL
 
@@ -22,12 +24,12 @@ _BUCKETS_MAX = 10_000  # credentials that are remembered at a time
 
 
 async def read_body(request: web.Request, config: Config) -> bytes:
-    """Return the whole body, decompressed.
+    """Return the whole body, decompressed, and the one that its `Content-Digest` speaks of, where there is such a header.
 
     Raises:
         Unsupported: a Content-Encoding other than gzip and identity.
         TooLarge: more than `body_bytes_max`, as sent or as decompressed.
-        NotUnderstood: what was sent is not what the Content-Encoding says, or ended early.
+        NotUnderstood: what was sent is not what the Content-Encoding says, does not have the digest, or ended early.
         web.HTTPRequestTimeout: it did not arrive within `body_timeout_s`.
     """
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
@@ -39,6 +41,8 @@ async def read_body(request: web.Request, config: Config) -> bytes:
     try:
         async with asyncio.timeout(config.body_timeout_s):
             sent = _chunks(request)
+            if digests := request.headers.getall(CONTENT_DIGEST, ()):
+                sent = _compared(sent, Digests(digests))
             return await _joined(_unpacked(sent) if encoding == "gzip" else sent, bytes_max)
     except TimeoutError as e:
         raise web.HTTPRequestTimeout from e
@@ -51,6 +55,13 @@ async def read_body(request: web.Request, config: Config) -> bytes:
 async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
     while chunk := await request.content.readany():
         yield chunk
+
+
+async def _compared(chunks: AsyncIterator[bytes], digests: Digests) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        digests.update(chunk)
+        yield chunk
+    digests.require_equal()
 
 
 async def _unpacked(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

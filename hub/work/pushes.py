@@ -1,4 +1,4 @@
-"""The loop that finishes big pushes, and the one that forgets old ones."""
+"""The loop that finishes big pushes, and the one that forgets what is kept of pushes for a while only."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ from hub.errors import Unavailable
 from hub.service.admit import finish_push
 from hub.service.append import LEASE_US
 from hub.service.context import Hub
+from hub.store.nonces import forget_nonces
 from hub.store.pushes import forget_pushes, lease_push, release_pushes
 
 _LOOK_S = 1.0  # how often to look for what another node left
@@ -36,12 +37,13 @@ async def finish_pushes(hub: Hub, stop: asyncio.Event) -> None:
 
 
 async def forget_old_pushes(hub: Hub, stop: asyncio.Event) -> None:
-    """Delete status resources when their time is over (TAXII 2.1 §4.3: a day at the least)."""
+    """Delete status resources when their time is over (TAXII 2.1 §4.3: a day at the least), and nonces of pushes that were signed."""
     while not stop.is_set():
         try:
             await hub.db.write(forget_pushes, before_us=hub.now_us() - hub.config.status_keep_h * _HOUR_US)
+            await hub.db.write(forget_nonces, now_us=hub.now_us())
         except Unavailable as e:
-            log.warning("old status resources stay for now: %s", e.detail)
+            log.warning("old status resources and nonces stay for now: %s", e.detail)
         await _wait(stop, None, _FORGET_S)
 
 

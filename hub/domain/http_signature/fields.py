@@ -26,6 +26,8 @@ def read_dictionary(name: str, lines: Sequence[str]) -> dict[str, Member]:
     Raises:
         NotUnderstood: it is no dictionary, names a key twice, or is longer than BYTES_MAX.
     """
+    if not lines:
+        return {}
     text = ", ".join(lines)
     if len(text) > BYTES_MAX:
         raise NotUnderstood(f"{name}: more than {BYTES_MAX} bytes")

@@ -89,6 +89,7 @@ class MemberChange(Given):
     standing: Standing | MISSING = MISSING
     size: Size | MISSING = MISSING
     owner: Name | MISSING | None = MISSING
+    message_signatures_required: bool | MISSING = Field(MISSING, description="what it sends is taken only where one of its keys signed it")
 
 
 class Member(Shown):
@@ -106,6 +107,7 @@ class Member(Shown):
         description="null where it is nobody but itself, and for who neither administers the hub nor acts for the member"
     )
     groups: list[str] = Field(description="slugs of its sharing groups, as far as the asker knows of them")
+    message_signatures_required: bool = Field(description="what it sends is taken only where one of its keys signed it")
 
 
 class NewPerson(Given):

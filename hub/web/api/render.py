@@ -26,6 +26,7 @@ def member(directory: Directory, principal: Principal, value: Member) -> models.
         id=value.id, slug=value.slug, name=value.name, kind=value.kind, sectors=sorted(value.sectors), standing=value.standing,
         suspended=value.suspended, size=value.size, owner=value.owner if own or is_admin(principal) else None,
         groups=sorted(group.slug for group in known if value.id in group.members),
+        message_signatures_required=value.message_signatures_required,
     )  # fmt: skip
 
 

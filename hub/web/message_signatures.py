@@ -1,0 +1,64 @@
+"""Signatures of messages on the wire (RFC 9421): those of requests are verified, and answers are signed where clients ask for it.
+
+* A request that changes something is verified before its handler begins; its body is compared with what was signed while it is read
+  (`hub.web.limits.read_body`). Signatures of requests that only read are not looked at.
+* Every answer is signed for which there is an `Accept-Signature` that can be fulfilled, errors included. One without content, to HEAD
+  for example, carries the digest of nothing (RFC 9530 appendix B.2).
+"""
+
+import asyncio
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from hub.domain.http_signature.answer import ACCEPT, sign_answer
+from hub.domain.http_signature.digest import FIELD as CONTENT_DIGEST
+from hub.domain.http_signature.digest import content_digest
+from hub.domain.http_signature.message import Answer, Lines, Request, normal_uri
+from hub.service.message_signatures import check_message
+from hub.web.addresses import ORIGINS
+from hub.web.keys import DIRECTORY, HUB, PRINCIPAL
+
+_READING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+_SECOND_US = 1_000_000
+_DIGEST_INLINE_BYTES_MAX = 256 * 1024  # what is larger takes longer than others should wait for the event loop
+
+
+@web.middleware
+async def verify_message(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a request that changes something pass if it is signed well, or need not be."""
+    if request.method not in _READING and (principal := request.get(PRINCIPAL)) is not None:
+        await check_message(request.app[HUB], request[DIRECTORY], principal, _request(request), has_body=request.can_read_body)
+    return await handler(request)
+
+
+async def sign_response(request: web.Request, response: web.StreamResponse) -> None:
+    """Sign an answer that is about to be sent, where its client asks for it; the last to touch its headers."""
+    if ACCEPT not in request.headers or not isinstance(response, web.Response):
+        return
+    body = b"" if request.method == hdrs.METH_HEAD or response.body is None else response.body
+    if not isinstance(body, bytes):
+        return
+    small = len(body) <= _DIGEST_INLINE_BYTES_MAX
+    response.headers[CONTENT_DIGEST] = content_digest(body) if small else await asyncio.to_thread(content_digest, body)
+    hub = request.app[HUB]
+    answer = Answer(response.status, _lines(response.headers), _request(request))
+    response.headers.update(sign_answer(answer, hub.keys.response, now_s=hub.now_us() // _SECOND_US))
+
+
+def _request(request: web.Request) -> Request:
+    return Request(request.method, _target_uri(request), _lines(request.headers))
+
+
+def _target_uri(request: web.Request) -> str:
+    """Return the address as the client wrote it: behind a proxy only the settings know its beginning."""
+    app = request.app
+    scheme = "https" if app[ORIGINS].is_secure(request) else "http"
+    base = app[HUB].config.public_url or f"{scheme}://{request.host}"
+    target = request.raw_path if request.raw_path.startswith("/") else request.rel_url.raw_path_qs
+    return normal_uri(base.rstrip("/") + target)
+
+
+def _lines(headers: CIMultiDictProxy[str] | CIMultiDict[str]) -> Lines:
+    return lambda name: headers.getall(name, ())
