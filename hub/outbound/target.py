@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from yarl import URL
 
+from hub.config import Config
 from hub.errors import Invalid
 
 REFUSED = "url: the address cannot be found, or is not one that the hub may send to"
@@ -51,7 +52,12 @@ class Rules:
     """What addresses of endpoints may look like, by the hub's settings."""
 
     allow_http: bool = False
-    ports: frozenset[int] | None = frozenset({443, 8443})  # None: any
+    ports: frozenset[int] = frozenset({443, 8443})  # none: any
+
+    @classmethod
+    def of(cls, config: Config) -> "Rules":
+        """Return what the settings say."""
+        return cls(config.webhooks_allow_http, frozenset(int(port) for port in config.webhooks_ports))
 
 
 def check_url(text: str, rules: Rules, opened: Sequence[Network] = ()) -> URL:
@@ -73,7 +79,7 @@ def check_url(text: str, rules: Rules, opened: Sequence[Network] = ()) -> URL:
         raise Invalid("url: it begins with https://")
     if not url.host or "@" in _authority(text) or url.raw_fragment or text.endswith("#"):
         raise Invalid("url: a host is needed, and neither a username, a password nor a fragment is taken")
-    if rules.ports is not None and port not in rules.ports:
+    if rules.ports and port not in rules.ports:
         raise Invalid(f"url: the port must be one of {', '.join(map(str, sorted(rules.ports)))}")
     _check_host(url.host, opened)
     return url

@@ -32,7 +32,7 @@ from tests.web.certificates import Authority
 NOW_US = 1_795_253_400_000_000
 SECRET = SharedSecret(b"s" * 32).text()
 LOOPBACK = ("127.0.0.0/8", "::1/128")
-ANYTHING = Rules(allow_http=True, ports=None)  # so that only addresses are judged
+ANYTHING = Rules(allow_http=True, ports=frozenset())  # so that only addresses are judged
 MESSAGE = Message(DeliveryId("0a4ae6e4-2f0b-5b8e-9d3c-6a1f7c7a0c11"), b'{"a":1}', "application/json")
 
 # PORT stands for that of the sockets that nobody may reach.

@@ -29,7 +29,7 @@ ASKED = {"message_id": ID, "nonce": "a nonce", "now_us": NOW_US, "origin": "hub.
 
 @contextlib.asynccontextmanager
 async def sender(*, total_s: float = 10.0) -> AsyncIterator[Sender]:
-    egress = Egress(Rules(allow_http=True, ports=None), total_s=total_s)
+    egress = Egress(Rules(allow_http=True, ports=frozenset()), total_s=total_s)
     try:
         yield Sender(egress)
     finally:
