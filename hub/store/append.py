@@ -13,7 +13,7 @@ from hub.domain.appending import Batch, EntryState, Incoming, LabelState, Lineag
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.label import Attribution
 from hub.domain.timestamp import format_timestamp
-from hub.store.database import Change, Connection, Row, Statement, among, prepare
+from hub.store.database import Change, Connection, Row, Statement, among, prepare, unsought
 from hub.store.ledger import accepted
 from hub.store.tables import table
 from hub.store.tlog import accepted_versions, deleted_versions
@@ -58,12 +58,14 @@ _ENTRY_COLUMNS = (
 _LATEST_ENTRIES = prepare(
     select(*_ENTRY_COLUMNS)
     .join(VERSION, VERSION.c.row == ENTRY.c.version_row)
-    .where(among(ENTRY.c.object_row, "objects"), ENTRY.c.collection_row == bindparam("collection"), ENTRY.c.superseded_us.is_(None))
+    .where(
+        among(ENTRY.c.object_row, "objects"), unsought(ENTRY.c.collection_row) == bindparam("collection"), ENTRY.c.superseded_us.is_(None)
+    )
 )
 _ALL_ENTRIES = prepare(
     select(*_ENTRY_COLUMNS)
     .join(VERSION, VERSION.c.row == ENTRY.c.version_row)
-    .where(among(ENTRY.c.object_row, "objects"), ENTRY.c.collection_row == bindparam("collection"))
+    .where(among(ENTRY.c.object_row, "objects"), unsought(ENTRY.c.collection_row) == bindparam("collection"))
 )
 _WITHDRAW = prepare(delete(ENTRY).where(ENTRY.c.collection_row == bindparam("collection"), among(ENTRY.c.date_us, "dates")))
 

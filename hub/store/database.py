@@ -7,11 +7,11 @@ whole page of the feed.
 from hub.store.connection import Change, Connection, Database, Duplicate, Row
 from hub.store.postgresql import open_postgresql
 from hub.store.sqlite import connect_sqlite, open_sqlite
-from hub.store.statement import Statement, among, marked, mask_of, prepare, values_of
+from hub.store.statement import Statement, among, marked, mask_of, prepare, unsought, values_of
 
 __all__ = [
     "Change", "Connection", "Database", "Duplicate", "Row", "Statement", "among", "connect_sqlite", "marked", "mask_of", "open_database",
-    "prepare", "values_of",
+    "prepare", "unsought", "values_of",
 ]  # fmt: skip
 
 

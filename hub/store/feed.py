@@ -12,7 +12,7 @@ from hub.domain.feed import TICK_US, Base, Shift, View
 from hub.domain.ids import LabelId
 from hub.domain.label import Label
 from hub.domain.taxii import VersionMatch
-from hub.store.database import Connection, Row, among, mask_of, prepare
+from hub.store.database import Connection, Row, among, mask_of, prepare, unsought
 from hub.store.feed_statements import ENTRY, OBJECT, VERSION, Shape, is_apart, is_flat, joined_statement, statement, statements_apart
 from hub.store.tables import table
 
@@ -108,7 +108,7 @@ _OF_OBJECTS = prepare(
         ENTRY.c.object_row,
     )
     .join(OBJECT, OBJECT.c.row == ENTRY.c.object_row)
-    .where(among(OBJECT.c.stix_id, "ids"), ENTRY.c.collection_row == bindparam("collection"))
+    .where(among(OBJECT.c.stix_id, "ids"), unsought(ENTRY.c.collection_row) == bindparam("collection"))
 )
 
 

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 _COPY_ROWS_MIN = 50  # COPY takes a round trip more, and half the time for each row
 _ROWS_AHEAD = 1_000  # numbers of new rows that a process takes at once; those that are left when it ends are never used
+# What runs often has an index. Plans are kept: one that was made while a table was small would go on walking it when it is large.
+_SESSION = {"jit": "off", "enable_seqscan": "off", "application_name": "fusion-hub"}
 
 
 async def open_postgresql(url: str, *, connections_max: int) -> "PostgresDatabase":
@@ -32,7 +34,7 @@ async def open_postgresql(url: str, *, connections_max: int) -> "PostgresDatabas
     try:
         pool = await asyncpg.create_pool(
             url, min_size=1, max_size=connections_max, statement_cache_size=1024, reset=_no_reset, command_timeout=60,
-            server_settings={"jit": "off", "application_name": "fusion-hub"},
+            server_settings=_SESSION,
         )  # fmt: skip
     except (OSError, asyncpg.PostgresError) as e:
         raise ConfigError(f"cannot connect to PostgreSQL: {e}") from e

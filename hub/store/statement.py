@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, LargeBinary, Text, bindparam
+from sqlalchemy import BigInteger, Boolean, LargeBinary, Text, bindparam, literal_column
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
@@ -60,6 +60,11 @@ class _Compiled:
 def prepare(clause: ClauseElement) -> Statement:
     """Wrap a Core statement for repeated execution. Values come by the names of its `bindparam`s."""
     return Statement(clause)
+
+
+def unsought(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A number to compare, not to seek by: where another column finds a few rows, no plan shall find all rows of this value."""
+    return column + literal_column("0")
 
 
 class among(ColumnElement[bool]):  # noqa: N801 - reads as an operator

@@ -7,8 +7,9 @@ import pytest
 from hub.domain.feed import Base, Shift, View
 from hub.domain.ids import LabelId
 from hub.domain.json import read_items
+from hub.store.append import load_object
 from hub.store.database import Connection, open_database
-from hub.store.feed import Selection, page_of_objects
+from hub.store.feed import Selection, entries_of, page_of_objects
 from hub.store.tables import table
 
 PLAIN = View((LabelId(1), LabelId(2)), {}, everything=False)
@@ -22,10 +23,10 @@ SHAPES = {
 
 
 class Explaining:
-    """Runs EXPLAIN in place of statements and keeps their plans."""
+    """Runs EXPLAIN in place of statements and keeps their plans; the statements, too, where it is `answering`."""
 
-    def __init__(self, conn) -> None:  # noqa: ANN001
-        self.conn, self.dialect, self.plan = conn, conn.dialect, ""
+    def __init__(self, conn, *, answering: bool = False) -> None:  # noqa: ANN001
+        self.conn, self.dialect, self.plan, self.answering = conn, conn.dialect, "", answering
 
     async def fetch(self, statement, **values: object) -> list[object]:  # noqa: ANN001
         text, bound = statement.bound(self.dialect, values)
@@ -33,7 +34,11 @@ class Explaining:
             self.plan += "\n".join(row[3] for row in self.conn.raw.execute(f"EXPLAIN QUERY PLAN {text}", bound))
         else:
             self.plan += "\n".join(row[0] for row in await self.conn.raw.fetch(f"EXPLAIN {text}", *bound))
-        return []
+        return await self.conn.fetch(statement, **values) if self.answering else []
+
+    async def fetch_one(self, statement, **values: object) -> object:  # noqa: ANN001
+        rows = await self.fetch(statement, **values)
+        return rows[0] if rows else None
 
 
 LABELS = 200
@@ -71,6 +76,23 @@ async def test_a_page_is_a_seek(database_url: str, shape: str) -> None:
         assert any(name in explaining.plan for name in indexes - {"pk_version"}), explaining.plan
         assert "Seq Scan" not in explaining.plan
     assert table("entry").name in explaining.plan
+
+
+async def test_an_object_is_sought_by_its_id_even_by_a_plan_that_is_made_while_tables_are_small(database_url: str) -> None:
+    db = await open_database(database_url)
+
+    async def explain(conn: Connection) -> str:
+        await conn.insert_many(table("collection_clock"), ("collection_row", "clock_us", "labels"), [(1, 0, 0)])
+        await conn.insert_many(table("object"), ("row", "stix_id", "lineage", "type", "owner_id"), [(1, "x--1", "", "x", "")])
+        explaining = Explaining(conn, answering=True)
+        await load_object(explaining, 1, "x--1", 0)
+        await entries_of(explaining, 1, ["x--1"])
+        return explaining.plan
+
+    plan = await db.write(explain)
+    await db.close()
+    assert plan.count("ix_entry_object") >= 2, plan
+    assert not re.search(r"Seq Scan|SCAN (?!json_each)|entry USING INDEX (?!ix_entry_object)", plan), plan
 
 
 async def test_more_types_than_one_statement_can_seek_are_still_found(database_url: str) -> None:
