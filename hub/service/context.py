@@ -10,6 +10,7 @@ from hub.domain.directory import Directory
 from hub.domain.member import Member
 from hub.domain.policy import PolicyBundle
 from hub.domain.standing_rules import Tier
+from hub.domain.webhooks.sending import Sends
 from hub.keys.held import HubKeys
 from hub.service.kept import Kept
 from hub.service.line import Line
@@ -43,6 +44,7 @@ class Hub:
     deliveries_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when there is something to send them
     deliveries_done: asyncio.Event = field(default_factory=asyncio.Event)  # set when some of it was
     _keys: HubKeys | None = None
+    _sends: Sends | None = None
     introduced: set[int] = field(default_factory=set)  # rows of collections that hold the definitions of the hub's extensions
     log: LogCondition = field(default_factory=LogCondition)
     lines: dict[int, Line] = field(default_factory=dict)  # of who waits to append, by collection row
@@ -56,6 +58,16 @@ class Hub:
     def hold_keys(self, keys: HubKeys) -> None:
         """Sign with these keys from now on."""
         self._keys = keys
+
+    @property
+    def sends(self) -> Sends:
+        """What sends webhooks; it is there where somebody has opened a way out."""
+        assert self._sends is not None, "whoever sends opens the way out first"
+        return self._sends
+
+    def hold_sends(self, sends: Sends) -> None:
+        """Send by this from now on."""
+        self._sends = sends
 
     async def directory(self) -> Directory:
         """Return the directory as it is now; read anew where the revision has moved, or an agreement has started or ended."""

@@ -12,6 +12,7 @@ from hub.domain.member import Member, Principal, Role
 from hub.domain.policy import CollectionDecision, Decision, PolicyBundle
 from hub.domain.reporting import ReportRequest
 from hub.domain.taxii import Collection
+from hub.store.subscriptions import Held
 
 _BEARERS_MAX = 20_000
 _RIGHTS_MAX = 100_000
@@ -96,6 +97,8 @@ class Kept:
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32))  # under which headers are hashed
     directory: KeptOfDirectory | None = None
     labels: dict[LabelId, Label] = field(default_factory=dict)  # a label never changes
+    parts: dict[LabelId, tuple[Label, ...]] = field(default_factory=dict)  # plain labels of each label that an event was about
+    subscribed: Held | None = None  # subscriptions, as of one edition
 
     def of(self, directory: Directory) -> KeptOfDirectory:
         """Return what is kept of this very directory: nothing at first."""

@@ -1,6 +1,7 @@
-"""Long work on the event loop, in turns with whatever else waits for it."""
+"""Long work on the event loop, in turns with whatever else waits for it; and waiting."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from time import perf_counter
 from typing import TypeVar
@@ -18,3 +19,15 @@ async def in_turns(things: Iterable[T]) -> AsyncIterator[T]:
         if perf_counter() > until:
             await asyncio.sleep(0)
             until = perf_counter() + _TURN_S
+
+
+async def wait_for_any(events: Iterable[asyncio.Event], seconds: float) -> None:
+    """Wait until one of the events is set, or for some seconds."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, insert, select, update
 
 from hub.domain.feed import View, first_date
 from hub.domain.ids import LabelId, MemberId
@@ -70,7 +70,6 @@ _EVENTS_AFTER = prepare(
         EVENT.c.collection_row == bindparam("collection"),
         EVENT.c.date_us > bindparam("after"),
         EVENT.c.date_us <= bindparam("until"),
-        or_(EVENT.c.member_id.is_(None), EVENT.c.member_id == bindparam("member")),
     )
     .order_by(EVENT.c.date_us)
     .limit(bindparam("limit"))
@@ -157,11 +156,9 @@ async def record_event(conn: Connection, event: StoredEvent, *, now_us: int, col
     await conn.execute(_MOVE_CLOCK, collection=collection_row, clock=date_us)
 
 
-async def events_after(
-    conn: Connection, collection_row: int, member: MemberId, *, after_us: int, until_us: int, limit: int
-) -> list[StoredEvent]:
-    """Return what happened beside a collection's feed for `member` or for whoever may see it, in order."""
-    rows = await conn.fetch(_EVENTS_AFTER, collection=collection_row, member=member, after=after_us, until=until_us, limit=limit)
+async def events_after(conn: Connection, collection_row: int, *, after_us: int, until_us: int, limit: int) -> list[StoredEvent]:
+    """Return what happened beside a collection's feed, for whomever, in order."""
+    rows = await conn.fetch(_EVENTS_AFTER, collection=collection_row, after=after_us, until=until_us, limit=limit)
     return [_event(*row) for row in rows]
 
 

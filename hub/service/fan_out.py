@@ -1,0 +1,185 @@
+"""Fan-out: what came into members' views becomes deliveries of their subscriptions.
+
+* A subscription is a cursor over its member's view of each collection that it covers, as a TAXII client's would be.
+* Deliveries of a subscription are made up to a number that waits; all else stays in the feed, so a backlog of any size costs nothing.
+  What is about imminent threats has a cursor of its own, and waits for nothing.
+* Positions that moved past what nobody wants are kept in this process for a while before they are written: after a crash the same is read
+  again, and again nobody wants it.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from itertools import groupby
+
+from hub.domain.directory import Directory, HeldCollection
+from hub.domain.ids import DeliveryId, MemberId
+from hub.domain.member import Member
+from hub.domain.webhooks.delivery import Rank
+from hub.domain.webhooks.subscription import Subscription, SubscriptionState
+from hub.service.context import Hub
+from hub.service.happenings import Happened, Reading, subscribed, view_of
+from hub.service.turns import in_turns
+from hub.service.view import Seen
+from hub.store.database import Duplicate
+from hub.store.deliveries import Advance, Made, advance, list_full
+from hub.store.happened import HUB_ROW, Clock, read_clocks
+from hub.store.subscriptions import Held, Position, read_positions
+
+WAITING_MAX = 500  # deliveries of a subscription that wait, at most about
+_ADVANCES_MAX = 500  # in one transaction
+_UNWRITTEN_US = 60_000_000  # a position may be so far ahead of what is written of it
+START = Position(-1, -1)  # of a collection that the member could not read when it subscribed: it is told all of it
+
+
+class _Left(Enum):
+    """What there is in a collection that was not read yet."""
+
+    NOTHING = auto()
+    LATER = auto()  # it waits until deliveries are made
+    MORE = auto()  # it can be read at once
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """How far a subscription has been told of a collection: what is written, and what this process has read since."""
+
+    stored: Position | None  # None: nothing is
+    read: Position
+
+
+@dataclass(slots=True)
+class FanOut:
+    """One process's part in making deliveries. What it remembers between rounds only saves reading it again."""
+
+    hub: Hub
+    is_held_up: bool = False  # so many deliveries of a subscription wait that the rest stays in the feed for now
+    _edition: int = -1
+    _cursors: dict[tuple[int, int], _Cursor] = field(default_factory=dict)  # by the rows of subscription and collection
+    _done: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # clock, revision and edition of a collection that is read
+
+    async def round(self) -> bool:
+        """Make what deliveries there are to make now; return whether there is more at once."""
+        held = await subscribed(self.hub)
+        wanted = [s for s in held.subscriptions if s.state is SubscriptionState.ACTIVE and s.verified_us is not None]
+        if not wanted:
+            return False
+        async with self.hub.db.read() as conn:
+            clocks = await read_clocks(conn)
+            full = await list_full(conn, WAITING_MAX)
+        directory = await self.hub.directory()
+        if held.edition != self._edition:
+            await self._load(held, wanted)
+        reading = Reading(self.hub, wants_observables=any(s.filter.values for s in wanted))
+        by_member = {id: list(group) for id, group in groupby(sorted(wanted, key=_member), key=_member)}
+        lefts: set[_Left] = set()
+        for collection in [None, *directory.collections.values()]:
+            row = collection.row if collection is not None else HUB_ROW
+            state = (clocks.get(row, Clock(0, 0)).clock_us, directory.revision, held.edition)
+            if self._done.get(row) == state:
+                continue
+            left = await self._collection(reading, directory, collection, by_member, full, state[0])
+            if left is _Left.NOTHING:
+                self._done[row] = state
+            lefts.add(left)
+        self.is_held_up = _Left.LATER in lefts
+        return _Left.MORE in lefts
+
+    async def _load(self, held: Held, wanted: list[Subscription]) -> None:
+        async with self.hub.db.read() as conn:
+            stored = await read_positions(conn, [s.row for s in wanted])
+        self._cursors = {key: _Cursor(position, position) for key, position in stored.items()}
+        self._done.clear()
+        self._edition = held.edition
+
+    async def _collection(
+        self, reading: Reading, directory: Directory, held: HeldCollection | None, by_member: dict[MemberId, list[Subscription]],
+        full: set[int], clock_us: int,
+    ) -> _Left:  # fmt: skip
+        """Make what there is to make of one collection; return what is left of it."""
+        row = held.row if held is not None else HUB_ROW
+        advances: list[Advance] = []
+        left = _Left.NOTHING
+        async for id, subscriptions in in_turns(by_member.items()):
+            covering = [s for s in subscriptions if held is None or not s.filter.collections or held.collection.id in s.filter.collections]
+            member = directory.members.get(id)
+            if not covering or member is None:
+                continue
+            seen = await view_of(self.hub, directory, member, held) if held is not None else None
+            if held is not None and seen is None:
+                continue
+            until_us = seen.clock_us if seen is not None else clock_us
+            for subscription in covering:
+                cursor = self._cursor(subscription.row, row)
+                if cursor.read == Position(until_us, until_us):
+                    continue
+                is_full = subscription.row in full
+                one = await self._advance(reading, held, seen, member, subscription, cursor, until_us, is_full=is_full)
+                if min(one.to) < until_us:
+                    left = _Left.LATER if is_full and left is _Left.NOTHING else _Left.MORE
+                if one.made or cursor.stored is None or one.to.after_us - cursor.stored.after_us > _UNWRITTEN_US:
+                    advances.append(one)
+                else:
+                    cursor.read = one.to
+        await self._write(row, advances)
+        return left
+
+    def _cursor(self, subscription_row: int, collection_row: int) -> _Cursor:
+        return self._cursors.setdefault((subscription_row, collection_row), _Cursor(None, START))
+
+    async def _advance(
+        self, reading: Reading, held: HeldCollection | None, seen: Seen | None, member: Member, subscription: Subscription,
+        cursor: _Cursor, until_us: int, *, is_full: bool,
+    ) -> Advance:  # fmt: skip
+        """Return how far a subscription comes with what is read at a time, and the deliveries that makes."""
+        after_us, urgent_us = cursor.read
+        happened: list[Happened] = []
+        if held is None or seen is None:
+            stretch = await reading.of_hub(member, after_us, until_us)
+            happened, after_us, urgent_us = list(stretch.happened), stretch.end_us, until_us
+        else:
+            if urgent_us < until_us:
+                urgent = await reading.of_collection(held, seen, member, urgent_us, urgent=True)
+                happened, urgent_us = list(urgent.happened), urgent.end_us
+            if after_us < until_us and not is_full:
+                stretch = await reading.of_collection(held, seen, member, after_us, urgent=False)
+                happened += stretch.happened
+                after_us = stretch.end_us
+        row = held.row if held is not None else HUB_ROW
+        return Advance(subscription.row, row, cursor.stored, Position(after_us, urgent_us), list(_made(subscription, row, happened)))
+
+    async def _write(self, collection_row: int, advances: list[Advance]) -> None:
+        advances.sort(key=lambda one: one.subscription_row)  # everybody locks in the same order
+        for first in range(0, len(advances), _ADVANCES_MAX):
+            some = advances[first : first + _ADVANCES_MAX]
+            try:
+                done = await self.hub.db.write(advance, collection_row, some, self.hub.now_us())
+            except Duplicate:
+                done = set()  # another node made the same at the same moment
+            for one in some:
+                if one.subscription_row in done:
+                    self._cursors[one.subscription_row, collection_row] = _Cursor(one.to, one.to)
+                else:
+                    self._edition = -1  # another node was first: read again how far it came
+            if done:
+                self.hub.deliveries_waiting.set()
+
+
+def delivery_id(subscription: Subscription, collection_row: int, at_us: int) -> DeliveryId:
+    """Return the id of the delivery of what happened at a date of the subscriber's view: always the same, and nobody else's."""
+    return DeliveryId(str(uuid.uuid5(uuid.UUID(subscription.id), f"{collection_row}/{at_us}")))
+
+
+def _made(subscription: Subscription, collection_row: int, happened: list[Happened]) -> Iterator[Made]:
+    for one in happened:
+        kind = subscription.filter.kind_of(one.happening)
+        if kind is None:
+            continue
+        rank = Rank.URGENT if one.is_urgent else Rank.FRESH
+        version_row = one.entry.version_row if one.entry is not None else None
+        yield Made(delivery_id(subscription, collection_row, one.at_us), kind, rank, one.at_us, version_row)
+
+
+def _member(subscription: Subscription) -> MemberId:
+    return subscription.member

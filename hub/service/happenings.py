@@ -1,0 +1,206 @@
+"""What happened in collections, as one member may be told of it: new entries of its view, and what happened beside the feed.
+
+The feed is the outbox. What came into a view after a date is read from the feed whenever somebody asks, so a push writes nothing for it,
+nothing can be missed, and what is read twice is the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from hub.domain.directory import Directory, HeldCollection
+from hub.domain.feed import View
+from hub.domain.ids import LabelId
+from hub.domain.item_facts import keys_of
+from hub.domain.label import Label, Severity
+from hub.domain.marking import SHARING_EXTENSION
+from hub.domain.member import Member, Principal, Role
+from hub.domain.reporting import wanted_of
+from hub.domain.taxii import ALL_VERSIONS, Grantee, audiences_of
+from hub.domain.webhooks.event import EventKind
+from hub.domain.webhooks.subscription import Happening
+from hub.service.context import Hub
+from hub.service.view import Seen, rights, see
+from hub.store.feed import Selection, bodies, list_labels, page_of_keys
+from hub.store.happened import HUB_ROW, HappenedEntry, StoredEvent, entries_happened, events_after
+from hub.store.subscriptions import Held, load_subscriptions, read_edition
+
+PAGE = 200  # happenings that are read at a time
+_PAGE_BYTES_MAX = 4_000_000  # of objects that are looked into at a time
+_READER = "webhook"  # the credential in whose name views are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One thing that happened: an entry that came into view, or something beside the feed."""
+
+    at_us: int  # effective date of the entry, or date by the collection's clock
+    happening: Happening
+    entry: HappenedEntry | None = None
+    stored: StoredEvent | None = None
+    asked: frozenset[Grantee] = frozenset()  # for a report back, of those who see it
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it is about an imminent threat."""
+        return any(label.severity is Severity.IMMINENT for label in self.happening.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What happened after some date, in order; there is nothing else up to `end_us`."""
+
+    happened: tuple[Happened, ...]
+    end_us: int
+
+
+async def subscribed(hub: Hub) -> Held:
+    """Return all subscriptions as they are now; read anew where one has changed."""
+    async with hub.db.read() as conn:
+        edition = await read_edition(conn)
+    held = hub.kept.subscribed
+    if held is None or held.edition < edition:
+        async with hub.db.snapshot() as conn:
+            held = hub.kept.subscribed = await load_subscriptions(conn, hub.secret)
+    return held
+
+
+async def view_of(hub: Hub, directory: Directory, member: Member, held: HeldCollection) -> Seen | None:
+    """Return what a member sees of a collection now, or None where it may not read it."""
+    decision = await rights(hub, directory, Principal(_READER, Role.READER, member), held.collection)
+    return await see(hub, directory, member, held) if decision.can_read else None
+
+
+@dataclass(slots=True)
+class Reading:
+    """Reads what happened, once for all members whose views are alike. Made for one moment and thrown away."""
+
+    hub: Hub
+    wants_observables: bool = False  # whether a filter looks at what objects name
+    _stretches: dict[tuple[object, ...], Stretch] = field(default_factory=dict)
+
+    async def of_collection(
+        self, held: HeldCollection, seen: Seen, member: Member, after_us: int, *, urgent: bool | None = None
+    ) -> Stretch:
+        """Return what happened in a member's view of a collection after a date.
+
+        Args:
+            urgent: only what is about imminent threats; or only what is not; None: both.
+        """
+        view = seen.view
+        key = (held.row, view.plain, tuple(view.special.items()), seen.clock_us, after_us, urgent)
+        stretch = self._stretches.get(key)
+        if stretch is None:
+            stretch = self._stretches[key] = await self._read(held, seen, after_us, urgent=urgent)
+        return _for_member(stretch, member, seen)
+
+    async def of_hub(self, member: Member, after_us: int, clock_us: int) -> Stretch:
+        """Return what happened that belongs to no collection, after a date and up to that clock."""
+        key = (HUB_ROW, after_us, clock_us)
+        stretch = self._stretches.get(key)
+        if stretch is None:
+            stored, end_us = await self._events(HUB_ROW, after_us, clock_us)
+            stretch = self._stretches[key] = Stretch(tuple(Happened(e.date_us, Happening((e.kind,)), stored=e) for e in stored), end_us)
+        return _for_member(stretch, member, None)
+
+    async def _read(self, held: HeldCollection, seen: Seen, after_us: int, *, urgent: bool | None) -> Stretch:
+        view, plan = seen.view, seen.plan
+        if urgent:
+            view, plan = await self._urgent_part(held, view), "seek"
+        async with self.hub.db.read() as conn:
+            keys = await page_of_keys(conn, held.row, view, plan, Selection(after_us, seen.clock_us, PAGE, ALL_VERSIONS))
+            end_us = keys[-1][0] if len(keys) == PAGE else seen.clock_us
+            keys, end_us = _fitting(keys, end_us)
+            entries = await entries_happened(conn, held.row, [row for _, row, _ in keys])
+            found = await bodies(conn, list(entries))
+        stored: list[StoredEvent] = []
+        if not urgent:
+            stored, end_us = await self._events(held.row, after_us, end_us)
+        labels = await parts_of(self.hub, held.row, [e.place.label for e in entries.values()] + [e.place.label for e in stored if e.place])
+        happened = [
+            self._entry(held, seen, entries[row], at_us, found[row], labels[entries[row].place.label])
+            for at_us, row, _ in keys
+            if at_us <= end_us and row in entries and entries[row].place.effective_us(seen.view, seen.clock_us) is not None
+        ]
+        if urgent is False:
+            happened = [one for one in happened if not one.is_urgent]
+        happened += [_beside(held, event, labels) for event in stored]
+        return Stretch(tuple(sorted(happened, key=lambda one: one.at_us)), end_us)
+
+    async def _urgent_part(self, held: HeldCollection, view: View) -> View:
+        labels = await parts_of(self.hub, held.row, [*view.plain, *view.special])
+        urgent = {id for id, parts in labels.items() if any(label.severity is Severity.IMMINENT for label in parts)}
+        plain = tuple(label for label in view.plain if label in urgent)
+        return View(plain, {label: segments for label, segments in view.special.items() if label in urgent}, everything=False)
+
+    async def _events(self, collection_row: int, after_us: int, until_us: int) -> tuple[list[StoredEvent], int]:
+        async with self.hub.db.read() as conn:
+            stored = await events_after(conn, collection_row, after_us=after_us, until_us=until_us, limit=PAGE)
+        return stored, stored[-1].date_us if len(stored) == PAGE else until_us
+
+    def _entry(
+        self, held: HeldCollection, seen: Seen, entry: HappenedEntry, at_us: int, body: bytes, labels: tuple[Label, ...]
+    ) -> Happened:  # fmt: skip
+        properties = orjson.loads(body)
+        is_known = entry.before is not None and entry.before.effective_us(seen.view, seen.clock_us) is not None
+        kinds = [EventKind.UPDATED if is_known else EventKind.ADDED]
+        wanted = wanted_of(properties.get("extensions", {}).get(SHARING_EXTENSION, {}))
+        if wanted is not None:
+            kinds.insert(0, EventKind.REPORT_REQUESTED)
+        if any(label.severity is Severity.IMMINENT for label in labels):
+            kinds.insert(0, EventKind.ADVISORY_IMMINENT)
+        if properties.get("revoked") is True:
+            kinds.insert(0, EventKind.REVOKED)
+        observables = keys_of(properties) if self.wants_observables else frozenset[str]()
+        happening = Happening(tuple(kinds), held.collection.id, labels, entry.type, entry.producer, observables)
+        return Happened(at_us, happening, entry, asked=wanted.audience if wanted is not None else frozenset())
+
+
+async def parts_of(hub: Hub, collection_row: int, labels: Iterable[LabelId]) -> Mapping[LabelId, tuple[Label, ...]]:
+    """Return the plain labels that all have to be visible for each of `labels`: one, but for narrowed versions."""
+    wanted = set(labels)
+    known = hub.kept.parts
+    if not wanted <= known.keys():
+        async with hub.db.read() as conn:
+            stored = {label.id: label for label in await list_labels(conn, collection_row)}
+        for label in stored.values():
+            known[label.id] = tuple(Label.from_canonical(stored[part].canonical) for part in label.parts)
+    return {label: known[label] for label in wanted}
+
+
+def _fitting(keys: list[tuple[int, int, int]], end_us: int) -> tuple[list[tuple[int, int, int]], int]:
+    """Return so many of the first keys that their objects can be looked into together; one always can."""
+    total = 0
+    for n, (_, _, size) in enumerate(keys):
+        total += size
+        if n and total > _PAGE_BYTES_MAX:
+            return keys[:n], keys[n - 1][0]
+    return keys, end_us
+
+
+def _beside(held: HeldCollection, event: StoredEvent, labels: Mapping[LabelId, tuple[Label, ...]]) -> Happened:
+    known = labels[event.place.label] if event.place is not None else ()
+    happening = Happening((event.kind,), held.collection.id, known, event.subject.partition("--")[0])
+    return Happened(event.date_us, happening, stored=event)
+
+
+def _for_member(stretch: Stretch, member: Member, seen: Seen | None) -> Stretch:
+    """Leave out what is for others, and that they are asked; and what is about an entry that this member does not see."""
+    if all(one.stored is None and not one.asked for one in stretch.happened):
+        return stretch
+    told = (_told(one, member, seen) for one in stretch.happened)
+    return Stretch(tuple(one for one in told if one is not None), stretch.end_us)
+
+
+def _told(happened: Happened, member: Member, seen: Seen | None) -> Happened | None:
+    event = happened.stored
+    if event is not None:
+        is_theirs = event.member is None or event.member == member.id
+        is_seen = event.place is None or (seen is not None and event.place.effective_us(seen.view, seen.clock_us) is not None)
+        return happened if is_theirs and is_seen else None
+    happening = happened.happening
+    if not happened.asked or (happening.producer != member.id and not happened.asked.isdisjoint(audiences_of(member))):
+        return happened
+    kinds = tuple(kind for kind in happening.kinds if kind is not EventKind.REPORT_REQUESTED)
+    return replace(happened, happening=replace(happening, kinds=kinds))
