@@ -4,6 +4,8 @@
 * Why there was no answer is told in words of the hub's own; they are the same for all that it will not reach.
 """
 
+import asyncio
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -24,7 +26,7 @@ from hub.domain.webhooks.formats import CHATS, render
 from hub.domain.webhooks.signature import PrivateKey, SharedSecret, sign, signing_key
 from hub.domain.webhooks.subscription import Endpoint, Format
 from hub.errors import HubError, Unavailable
-from hub.outbound.egress import Egress
+from hub.outbound.egress import Egress, tls_for, tls_for
 from hub.outbound.target import REFUSED, check_url, networks_of
 
 RESPONSE_BYTES_MAX = 16_384
@@ -39,6 +41,15 @@ class Sender:
     def __init__(self, egress: Egress) -> None:
         """Send through `egress`, whoever closes it."""
         self._egress = egress
+
+    async def check(self, endpoint: Endpoint) -> None:
+        """Look at an endpoint before it is kept.
+
+        Raises:
+            Invalid: its address, certificate, authority or networks cannot be used.
+        """
+        check_url(endpoint.url, self._egress.rules, networks_of(endpoint.private_cidrs))
+        await asyncio.to_thread(tls_for, endpoint)
 
     async def send(self, endpoint: Endpoint, message: Message, *, now_us: int) -> Attempt:
         """Send a message once, signed by each key of the endpoint, and return what became of it."""

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +14,7 @@ from hub.domain.ids import DeliveryId
 from hub.domain.webhooks.delivery import RESPONSE_CHARS_MAX, Message
 from hub.domain.webhooks.signature import PrivateKey, SharedSecret, verify
 from hub.domain.webhooks.subscription import Endpoint, Format
+from hub.errors import Invalid
 from hub.outbound.egress import Egress
 from hub.outbound.sender import RESPONSE_BYTES_MAX, RETRY_AFTER_MAX_S, Sender
 from hub.outbound.target import Rules
@@ -212,3 +214,19 @@ async def test_who_cannot_be_asked_has_not_agreed():
     async with sender() as ours:
         for form in (Format.PLAIN, Format.SLACK):
             assert "cannot be found" in str(await ours.ask(Endpoint("http://127.0.0.1:1/", (NEW.text(),)), form, **ASKED))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"url": "http://10.0.0.1/"}, "url: "), ({"private_cidrs": ("0.0.0.0/0",)}, "private_cidrs: "), ({"ca": "no PEM"}, "ca: "),
+        ({"client_certificate": "no PEM"}, "client_certificate: "),
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_an_endpoint_that_cannot_be_used_is_refused_before_it_is_kept(change: dict[str, Any], named: str):
+    async with sender() as ours:
+        good = Endpoint("http://hooks.example.org/", (NEW.text(),))
+        await ours.check(good)
+        with pytest.raises(Invalid, match=named):
+            await ours.check(replace(good, **change))
