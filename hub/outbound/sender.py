@@ -5,7 +5,6 @@
 """
 
 import asyncio
-import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ from hub.domain.webhooks.formats import CHATS, render
 from hub.domain.webhooks.signature import PrivateKey, SharedSecret, sign, signing_key
 from hub.domain.webhooks.subscription import Endpoint, Format
 from hub.errors import HubError, Unavailable
-from hub.outbound.egress import Egress, tls_for, tls_for
+from hub.outbound.egress import Egress, tls_for
 from hub.outbound.target import REFUSED, check_url, networks_of
 
 RESPONSE_BYTES_MAX = 16_384
