@@ -9,10 +9,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from hub.domain.anonymity import due_us as publishing_us
 from hub.domain.appending import Batch
+from hub.domain.ids import LabelId
 from hub.domain.label import Attribution
 from hub.domain.tlog.leaf import LeafKind
 from hub.domain.tlog.tiles import WIDTH, Tile
@@ -25,11 +26,17 @@ TILE = table("log_tile")
 CHECKPOINT = table("log_checkpoint")
 COSIGNATURE = table("log_cosignature")
 VERSION = table("version")
+ENTRY = table("entry")
 COLLECTION = table("collection")
+STATE = table("hub_state")
+
+_ORIGIN = "log_origin"  # in `hub_state`
 
 _PENDING_COLUMNS = ("due_us", "kind", "about", "digest", "collection_row")
 _LEAF_COLUMNS = ("number", "leaf", "salt", "digest", "version_row")
 
+_READ_STATE = prepare(select(STATE.c.value).where(STATE.c.name == bindparam("fact")))
+_SET_STATE = prepare(update(STATE).where(STATE.c.name == bindparam("fact")).values(value=bindparam("becomes")))
 _DUE = prepare(select(PENDING.c.row).where(PENDING.c.due_us <= bindparam("now")).limit(1))
 _LIST_PENDING = prepare(
     select(PENDING.c.row, PENDING.c.due_us, PENDING.c.kind, PENDING.c.about, PENDING.c.digest, COLLECTION.c.id)
@@ -40,6 +47,12 @@ _LIST_PENDING = prepare(
 )
 _DONE = prepare(delete(PENDING).where(among(PENDING.c.row, "rows")))
 _VERSIONS = prepare(select(VERSION.c.row, VERSION.c.accepted_us, VERSION.c.digest, VERSION.c.body).where(among(VERSION.c.row, "rows")))
+_PRODUCER = prepare(select(VERSION.c.producer_id, VERSION.c.object_row).where(VERSION.c.row == bindparam("sought")))
+_PLACES = prepare(
+    select(ENTRY.c.collection_row, ENTRY.c.label_id, ENTRY.c.date_us, ENTRY.c.ordinal).where(
+        ENTRY.c.object_row == bindparam("object"), ENTRY.c.version_row == bindparam("sought")
+    )
+)
 _LAST_LEAF = prepare(select(func.max(LEAF.c.number)))
 _LEAVES = prepare(select(LEAF.c.leaf).where(LEAF.c.number >= bindparam("first"), LEAF.c.number < bindparam("end")).order_by(LEAF.c.number))
 _LEAVES_ABOUT = prepare(
@@ -108,6 +121,16 @@ class StoredLeaf:
     version_row: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a version is in the feed of a collection."""
+
+    collection_row: int
+    label: LabelId
+    date_us: int
+    ordinal: int
+
+
 def accepted_versions(batch: Batch) -> Change:
     """Return what is to be entered of a batch: its new versions.
 
@@ -144,6 +167,22 @@ async def add_pending(conn: Connection, kind: LeafKind, digest: bytes, *, at_us:
     await conn.insert_many(PENDING, _PENDING_COLUMNS, [(at_us, kind.value, "[]", digest, None)])
 
 
+async def read_origin(conn: Connection) -> str | None:
+    """Return the name of the log; None where it has none yet."""
+    origin: str | None = await conn.fetch_value(_READ_STATE, fact=_ORIGIN)
+    return origin
+
+
+async def name_log(conn: Connection, origin: str) -> None:
+    """Give the log its name, or another one: under that it is another log, with the same leaves.
+
+    Raises:
+        Duplicate: another node named it first.
+    """
+    if await conn.execute(_SET_STATE, fact=_ORIGIN, becomes=origin) == 0:
+        await conn.insert_many(STATE, ("name", "value"), [(_ORIGIN, origin)])
+
+
 async def has_pending(conn: Connection, now_us: int) -> bool:
     """Whether something waits to be entered."""
     return await conn.fetch_one(_DUE, now=now_us) is not None
@@ -161,6 +200,13 @@ async def list_pending(conn: Connection, now_us: int, limit: int) -> list[Pendin
 async def load_versions(conn: Connection, rows: Collection[int]) -> dict[int, StoredVersion]:
     """Return versions by their rows."""
     return {row[0]: StoredVersion(*row) for row in await conn.fetch(_VERSIONS, rows=sorted(rows))}
+
+
+async def find_placed(conn: Connection, version_row: int) -> tuple[str, list[Placed]]:
+    """Return whose a version is, and where it is."""
+    found = await conn.fetch_one(_PRODUCER, sought=version_row)
+    assert found is not None, "versions are never deleted"
+    return found[0], [Placed(*row) for row in await conn.fetch(_PLACES, object=found[1], sought=version_row)]
 
 
 async def read_size(conn: Connection) -> int:

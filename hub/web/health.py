@@ -51,4 +51,8 @@ async def get_readiness(request: web.Request) -> web.Response:
             await request.app[HUB].directory()
     except (HubError, TimeoutError):
         faults.append("the database does not answer")
-    return web.json_response({"status": "not ready" if faults else "ok", "faults": faults}, status=503 if faults else 200)
+    said = {"status": "not ready" if faults else "ok", "faults": faults}
+    if request.app[HUB].log.fault is not None:
+        # Requests are answered all the same: no other node could do better.
+        said["warnings"] = ["the transparency log is not signed"]
+    return web.json_response(said, status=503 if faults else 200)

@@ -19,4 +19,6 @@ DIRECTORY = web.RequestKey("directory", Directory)  # as of this request; set wh
 IS_ASSUMED = web.RequestKey("is_assumed", bool)  # DIRECTORY was not compared with the database yet: the handler does that
 ERROR_CODE = web.RequestKey("error_code", str)  # set where the answer is an error
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})  # all other paths, known or not, take a credential
+_LOG_PATHS = ("/log/checkpoint", "/log/key", "/log/tile/entries/{path}", "/log/tile/{level}/{path}")
+_KEY_PATHS = ("/.well-known/jwks.json", "/trust/v1/members/{identity}/jwks.json")
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", *_LOG_PATHS, *_KEY_PATHS})  # all other paths, known or not, take a credential

@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from hub.config import Config
 from hub.domain.taxii import Status
 from hub.errors import NotFound
+from hub.service.log_condition import LogCondition
 from hub.web.addresses import Networks
 from hub.web.keys import ADDRESS
 
@@ -41,6 +42,10 @@ class Metrics:
         self.loop_lag = Gauge(
             "hub_loop_lag_seconds", "How late the event loop was, last measured", registry=registry, multiprocess_mode="livemax"
         )
+        self.log_fault = Gauge(
+            "hub_log_fault", "1 where the transparency log is not signed, see the hub's log", registry=registry, multiprocess_mode="livemax"
+        )
+        self.log_size = Gauge("hub_log_size", "Leaves of the last signed tree", registry=registry, multiprocess_mode="livemax")
         self.writing = Gauge("hub_writing", "Write transactions that wait or run", registry=registry, multiprocess_mode="livesum")
 
     def count_answer(self, method: str, route: str, status: int, seconds: float, *, error: str | None) -> None:
@@ -68,7 +73,7 @@ class Metrics:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
-    async def sample(self, stop: asyncio.Event, *, writing: Callable[[], int]) -> None:
+    async def sample(self, stop: asyncio.Event, *, writing: Callable[[], int], log: LogCondition) -> None:
         """Measure, once a second until `stop`, what no event reports."""
         while not stop.is_set():
             due = time.monotonic() + _SAMPLE_EVERY_S
@@ -78,6 +83,8 @@ class Metrics:
             except TimeoutError:
                 self.loop_lag.set(max(0.0, time.monotonic() - due))
                 self.writing.set(writing())
+                self.log_fault.set(log.fault is not None)
+                self.log_size.set(log.published.size if log.published is not None else 0)
 
     def _observer(self, method: str, route: str, status: int) -> Callable[[float], None]:
         count = self._requests.labels(method, route, str(status)).inc

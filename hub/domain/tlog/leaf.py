@@ -24,11 +24,6 @@ from hub.errors import Invalid
 SALT_BYTES = 32
 DIGEST_BYTES = 32
 
-_VERSION = 1
-_SECOND_US = 1_000_000
-_MEMBERS = {"a", "c", "e", "n", "o", "s", "v"}
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-
 
 class LeafKind(StrEnum):
     """What happened."""
@@ -48,6 +43,12 @@ class _Part(StrEnum):
     WHOLE = "s"  # of a version, the SHA-256 of its canonical form with its signatures
 
 
+_LEAF = re.compile(
+    rb'\{"a":"(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)","c":"(?P<collection>[\w-]{43})","e":"(?P<kind>[a-z]+)",'
+    rb'"n":(?P<index>0|[1-9]\d{0,18}),"o":"(?P<content>[\w-]{43})","s":"(?P<whole>[\w-]{43})","v":1\}'
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """What is entered into the log."""
@@ -60,16 +61,12 @@ class Fact:
 
     def leaf(self, index: int, salt: bytes) -> bytes:
         """Return the leaf at `index`, with 32 random bytes for a salt."""
-        said = {
-            "v": _VERSION,
-            "n": index,
-            "e": self.kind.value,
-            "a": format_timestamp(self.at_us // _SECOND_US * _SECOND_US).replace(".000000", ""),
-            _Part.CONTENT.value: encode(_commit(_salt_of(salt, _Part.CONTENT), self.content)),
-            _Part.COLLECTION.value: encode(_commit(_salt_of(salt, _Part.COLLECTION), self.collection.encode())),
-            _Part.WHOLE.value: encode(_commit(_salt_of(salt, _Part.WHOLE), self.whole)),
-        }
-        return canonicalise(said)
+        at = f"{format_timestamp(self.at_us)[:19]}Z"
+        collection = _commit(_salt_of(salt, _Part.COLLECTION), self.collection.encode())
+        content = _commit(_salt_of(salt, _Part.CONTENT), self.content)
+        whole = _commit(_salt_of(salt, _Part.WHOLE), self.whole)
+        # Canonical JSON (RFC 8785): names in their order, no spaces, nothing to escape.
+        return f'{{"a":"{at}","c":"{collection}","e":"{self.kind}","n":{index},"o":"{content}","s":"{whole}","v":1}}'.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +121,22 @@ class Told:
     index: int
     kind: LeafKind
     at: str  # the second, as RFC 3339 has it
-    content: bytes  # a commitment, as the next two
-    collection: bytes
-    whole: bytes
+    content: str  # a commitment, in base64url, as the next two
+    collection: str
+    whole: str
 
 
 def read_leaf(leaf: bytes) -> Told:
     """Read a leaf.
 
     Raises:
-        Invalid: it is none of the hub's.
+        Invalid: it is none of the hub's: it has one form.
     """
-    said = _read_object(leaf)
-    if said.keys() != _MEMBERS or said["v"] != _VERSION or type(said["n"]) is not int or said["e"] not in set(LeafKind):
+    match = _LEAF.fullmatch(leaf)
+    if match is None or match["kind"].decode() not in set(LeafKind):
         raise Invalid("not a leaf of a hub's log")
-    if not _TIME.fullmatch(str(said["a"])) or canonicalise(said) != leaf:
-        raise Invalid("not a leaf of a hub's log")
-    commitments = [decode(str(said[part.value])) for part in (_Part.CONTENT, _Part.COLLECTION, _Part.WHOLE)]
-    return Told(said["n"], LeafKind(said["e"]), said["a"], *commitments)
+    kind, at, content, collection, whole = (match[name].decode() for name in ("kind", "at", "content", "collection", "whole"))
+    return Told(int(match["index"]), LeafKind(kind), at, content, collection, whole)
 
 
 def _read_object(content: bytes) -> Mapping[str, Any]:
@@ -155,8 +150,9 @@ def _read_object(content: bytes) -> Mapping[str, Any]:
 
 
 def _salt_of(salt: bytes, part: _Part) -> bytes:
-    return hmac.digest(salt, b"fusion-hub leaf v1 " + part.value.encode(), "sha256")
+    # The salt is random and of one length, so a hash will do where HMAC would take five times as long.
+    return hashlib.sha256(b"fusion-hub leaf v1 " + part.value.encode() + salt).digest()
 
 
-def _commit(salt: bytes, value: bytes) -> bytes:
-    return hashlib.sha256(salt + value).digest()
+def _commit(salt: bytes, value: bytes) -> str:
+    return encode(hashlib.sha256(salt + value).digest())

@@ -1,0 +1,47 @@
+"""The last checkpoint of the transparency log that this node knows of, in a file: so that a database which was restored from an old
+backup is not signed as if nothing had been published since.
+"""
+
+import os
+from pathlib import Path
+
+from hub.errors import Unavailable
+
+FILE = "checkpoint.last"
+
+
+def read_remembered(path: Path) -> str | None:
+    """Return the note in the file; None where there is none yet.
+
+    Raises:
+        Unavailable: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as e:
+        raise Unavailable(f"cannot read {path}, which holds the last checkpoint that this node knows of", reason=str(e)) from e
+
+
+def remember(path: Path, note: str) -> None:
+    """Write a checkpoint, whole or not at all; on return it is on disk.
+
+    Raises:
+        Unavailable: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8") as file:
+            file.write(note)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as e:
+        raise Unavailable(f"cannot write {path}, which holds the last checkpoint that this node knows of", reason=str(e)) from e

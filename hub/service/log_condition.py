@@ -1,0 +1,15 @@
+"""What a process knows of the transparency log's condition."""
+
+from dataclasses import dataclass, field
+
+from hub.domain.tlog.checkpoint import Checkpoint
+
+
+@dataclass(slots=True)
+class LogCondition:
+    """The condition of the log as this process saw it last."""
+
+    fault: str | None = None  # why nothing is entered or signed; None: all is well, as far as anybody has looked
+    published: Checkpoint | None = None  # the last one that this process knows of, and remembers
+    is_recomputed: bool = False  # whether this process has found the whole tree anew
+    refused: dict[str, str] = field(default_factory=dict)  # what a witness holds against a log, by the log's name
