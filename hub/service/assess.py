@@ -32,7 +32,7 @@ from hub.store.assessment import (
     Touched,
     account_changes,
     begin_anew,
-    has_open_lines,
+    count_open_lines,
     history,
     list_accounts,
     load_books,
@@ -71,13 +71,13 @@ class _Round:
         return max(day_of(self.now_us), self.state.day)
 
 
-async def is_behind(hub: Hub) -> bool:
-    """Whether there is something for `assess` to do."""
+async def is_behind(hub: Hub, lines: int = 1) -> bool:
+    """Whether there is something for `assess` to do: something other than to take lines into account, or so many lines at least."""
     rules = (await hub.policies(await hub.directory())).standing
     async with hub.db.read() as conn:
         state = await read_assessment(conn)
-        waiting = await has_open_lines(conn)
-    return waiting or state.rebuilding or state.day < day_of(hub.now_us()) or state.rules != rules.account_digest
+        waiting = await count_open_lines(conn, lines)
+    return waiting == lines or state.rebuilding or state.day < day_of(hub.now_us()) or state.rules != rules.account_digest
 
 
 async def assess(hub: Hub) -> bool:
@@ -86,7 +86,7 @@ async def assess(hub: Hub) -> bool:
     bundle = await hub.policies(directory)
     async with hub.db.read() as conn:
         state = await read_assessment(conn)
-        waiting = await has_open_lines(conn)
+        waiting = await count_open_lines(conn, 1)
     collections = {held.row: held for held in directory.collections.values()}
     work = _Round(hub, directory, bundle, bundle.standing, state, hub.now_us(), collections)
     if state.rules != work.rules.account_digest:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Select, bindparam, delete, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, literal_column, select, update
 
 from hub.domain.assessment import Books, pair_of
 from hub.domain.ids import LabelId, MemberId
@@ -46,6 +46,7 @@ _MOVE_STATE = prepare(
     )
 )  # fmt: skip
 _BUMP_STATE = prepare(update(STATE).values(edition=STATE.c.edition + 1))
+_IS_OPEN = LEDGER.c.assessed == literal_column("0")  # as the index of open lines has it: no plan for a parameter could use that
 _OPEN = prepare(
     select(
         LEDGER.c.row, LEDGER.c.at_us, LEDGER.c.member_id, LEDGER.c.kind, LEDGER.c.version_row, LEDGER.c.collection_row, LEDGER.c.label_id,
@@ -53,11 +54,11 @@ _OPEN = prepare(
     )
     .outerjoin(VERSION, VERSION.c.row == LEDGER.c.version_row)
     .outerjoin(OBJECT, OBJECT.c.row == VERSION.c.object_row)
-    .where(LEDGER.c.assessed == 0)
+    .where(_IS_OPEN)
     .order_by(LEDGER.c.row)
     .limit(bindparam("limit"))
 )  # fmt: skip
-_IS_OPEN = prepare(select(func.min(LEDGER.c.row)).where(LEDGER.c.assessed == 0))
+_COUNT_OPEN = prepare(select(func.count()).select_from(select(LEDGER.c.row).where(_IS_OPEN).limit(bindparam("limit")).subquery()))
 _MARK = prepare(update(LEDGER).where(among(LEDGER.c.row, "rows")).values(assessed=1))
 _REOPEN = prepare(update(LEDGER).values(assessed=0))
 _EMPTY = tuple(prepare(delete(one)) for one in _COMPUTED)
@@ -161,9 +162,9 @@ async def read_assessment(conn: Connection) -> State:
     return State(row[0], row[1], row[2], row[3], bool(row[4]))
 
 
-async def has_open_lines(conn: Connection) -> bool:
-    """Whether there are lines that were not taken into account yet."""
-    return await conn.fetch_value(_IS_OPEN) is not None
+async def count_open_lines(conn: Connection, limit: int) -> int:
+    """Return how many lines were not taken into account yet, or `limit` where they are more."""
+    return int(await conn.fetch_value(_COUNT_OPEN, limit=limit))
 
 
 async def read_open_lines(conn: Connection, limit: int) -> list[Line]:

@@ -8,6 +8,7 @@ from hub.domain.feed import Base, Shift, View
 from hub.domain.ids import LabelId
 from hub.domain.json import read_items
 from hub.store.append import load_object
+from hub.store.assessment import count_open_lines, read_open_lines
 from hub.store.database import Connection, open_database
 from hub.store.feed import Selection, entries_of, page_of_objects
 from hub.store.tables import table
@@ -39,6 +40,9 @@ class Explaining:
     async def fetch_one(self, statement, **values: object) -> object:  # noqa: ANN001
         rows = await self.fetch(statement, **values)
         return rows[0] if rows else None
+
+    async def fetch_value(self, statement, **values: object) -> object:  # noqa: ANN001
+        return (await self.fetch(statement, **values))[0][0]
 
 
 LABELS = 200
@@ -93,6 +97,17 @@ async def test_an_object_is_sought_by_its_id_even_by_a_plan_that_is_made_while_t
     await db.close()
     assert plan.count("ix_entry_object") >= 2, plan
     assert not re.search(r"Seq Scan|SCAN (?!json_each)|entry USING INDEX (?!ix_entry_object)", plan), plan
+
+
+async def test_open_lines_of_the_ledger_are_sought_among_the_open_ones(database_url: str) -> None:
+    db = await open_database(database_url)
+    async with db.read() as conn:
+        counting, reading = Explaining(conn, answering=True), Explaining(conn)
+        assert await count_open_lines(counting, 1) == 0
+        await read_open_lines(reading, 10)
+    await db.close()
+    assert "ix_ledger_open" in counting.plan
+    assert "ix_ledger_open" in reading.plan
 
 
 async def test_more_types_than_one_statement_can_seek_are_still_found(database_url: str) -> None:
