@@ -24,6 +24,7 @@ from taxii2client.common import _HTTPConnection
 from taxii2client.exceptions import TAXIIServiceException
 from taxii2client.v21 import Collection
 
+from connectors.signed_answers import SignedAnswers, load_keys
 from hub.domain.connector import Batch, Connector, Feed, Setting
 from hub.domain.json import read_items, read_members
 from hub.errors import HubError, Invalid, Unavailable
@@ -81,7 +82,7 @@ class Page:
 async def pull(feed: Feed) -> AsyncGenerator[Batch, None]:
     """Yield what the server added since the cursor, page by page."""
     place = Place(**(feed.cursor or {}))
-    peer = Peer(feed.settings)
+    peer = await asyncio.to_thread(Peer, feed.settings)
     forgotten_at: Place | None = None
     empty = 0
     try:
@@ -117,6 +118,8 @@ class Peer:
         )
         connection.session.max_redirects = REDIRECTS_MAX
         connection.session.hooks["response"].append(self._keep)
+        if settings["answer_keys"]:
+            SignedAnswers(connection.session, load_keys(settings["answer_keys"], ca_file=settings["ca_file"]))
         for scheme in ("http://", "https://"):
             connection.session.mount(scheme, LimitedAdapter(settings["timeout_s"], settings["page_bytes_max"]))
         self._collection = Collection(settings["url"], conn=connection)
@@ -276,6 +279,7 @@ CONNECTOR = Connector(
         Setting("token", "instead of username and password", secret=True),
         Setting("token_scheme", "scheme that the token is sent with", default="Bearer"),
         Setting("ca_file", "authorities to trust instead of the system's"),
+        Setting("answer_keys", "keys of which one must sign each answer: a file with a JWK Set, or its https address"),
         Setting("page_objects", "objects to ask for at once", default=1000, kind=int),
         Setting("page_bytes_max", "bytes of one page; where a page is larger, fewer objects are asked for", default=32 * MIB, kind=int),
         Setting("timeout_s", "time for one page", default=60, kind=int),

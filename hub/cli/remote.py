@@ -20,10 +20,12 @@ from taxii2client.common import _HTTPConnection
 from taxii2client.exceptions import TAXIIServiceException
 from taxii2client.v21 import ApiRoot, Collection
 
+from hub.cli.signed_pushes import SignedPushes, read_signing_key
 from hub.cli.stix_files import Format, Writer, find_files, read_file
 from hub.cli.telling import Refusals, counting, errors_told, telling
 from hub.domain.connector import Connector, Cursor, Feed
 from hub.domain.json import read_members
+from hub.domain.signing.keys import Signer
 from hub.errors import Invalid, Unavailable
 from hub.service.connectors import load_connector
 
@@ -55,10 +57,12 @@ def push_files(
     report: Annotated[Path | None, typer.Option(help="Write each refusal to this file, as JSON Lines.")] = None,
     allow_refused: Annotated[bool, typer.Option("--allow-refused", help="Succeed though some objects were refused.")] = False,
     wait: Annotated[int, typer.Option(help="Seconds to wait for a push that the server finishes in the background.", min=1)] = 300,
+    sign: Annotated[Path | None, typer.Option(help="Sign each request with the key in this file; HUB_KEY_PASSPHRASE opens it.")] = None,
 ) -> None:
     """Push files to a collection of a TAXII 2.1 server, and wait for what becomes of each object."""
     with errors_told(), telling(report) as refusals:
-        with contextlib.closing(Target(url, Credentials.of(user, password, token), ca_file, wait)) as target:
+        signer = read_signing_key(sign) if sign is not None else None
+        with contextlib.closing(Target(url, Credentials.of(user, password, token), ca_file, wait, signer)) as target:
             for path in find_files(files):
                 try:
                     file = read_file(path)
@@ -84,10 +88,13 @@ def pull_collection(
     state: Annotated[Path | None, typer.Option(help="Keep here how far it came, and the next time add only what is new.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on asking for what is new until interrupted.")] = False,
     interval: Annotated[int, typer.Option(help="Seconds between two questions of --follow.", min=1)] = 30,
+    verify: Annotated[
+        str | None, typer.Option(metavar="JWKS", help="Take only answers signed with a key of this file, or of this https address.")
+    ] = None,
 ) -> None:
     """Pull every version in a collection of a TAXII 2.1 server, oldest first, as NDJSON."""
     with errors_told():
-        connector, settings = _source(url, Credentials.of(user, password, token), ca_file)
+        connector, settings = _source(url, Credentials.of(user, password, token), ca_file, verify)
     with errors_told(), _output(output, append=state is not None and state.exists()) as file:
         count = 0
 
@@ -137,11 +144,13 @@ class Credentials:
 class Target:
     """A collection of another server, for writing."""
 
-    def __init__(self, url: str, credentials: Credentials, ca_file: Path | None, wait_s: int) -> None:
+    def __init__(self, url: str, credentials: Credentials, ca_file: Path | None, wait_s: int, signer: Signer | None) -> None:
         auth = _Bearer(credentials.token) if credentials.token else None
         self._connection = _HTTPConnection(
             credentials.user, credentials.password, version="2.1", auth=auth, verify=str(ca_file) if ca_file else True
         )
+        if signer is not None:
+            SignedPushes(self._connection.session, signer)
         for scheme in ("http://", "https://"):
             self._connection.session.mount(scheme, _TimedAdapter())
         self._collection = Collection(url, conn=self._connection)
@@ -230,11 +239,12 @@ def _asked(ask: Callable[[], T]) -> T:
     raise AssertionError("the last try returns or raises")
 
 
-def _source(url: str, credentials: Credentials, ca_file: Path | None) -> tuple[Connector, Mapping[str, Any]]:
+def _source(url: str, credentials: Credentials, ca_file: Path | None, answer_keys: str | None) -> tuple[Connector, Mapping[str, Any]]:
     """Return the connector that pulls over TAXII, and its settings for one collection."""
     connector = load_connector("taxii")
     given = {"url": url, "username": credentials.user, "password": credentials.password, "token": credentials.token}
-    return connector, connector.check({**given, "ca_file": str(ca_file) if ca_file else None}, place="hub pull")
+    trusted = {"ca_file": str(ca_file) if ca_file else None, "answer_keys": answer_keys}
+    return connector, connector.check({**given, **trusted}, place="hub pull")
 
 
 def _read_state(state: Path | None) -> Cursor | None:
