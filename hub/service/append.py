@@ -96,13 +96,16 @@ async def append_stretch(conn: Connection, stretch: Stretch, now_us: int) -> Pus
 
 
 async def again(hub: Hub, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a write, and again where it met the same new object in another collection: then it finds it."""
-    for _ in range(_TRIES_MAX - 1):
-        try:
-            return await hub.db.write(work, *args, **kwargs)
-        except Duplicate:
-            continue
-    return await hub.db.write(work, *args, **kwargs)
+    """Run a write that appends, and again where it met the same new object in another collection: then it finds it."""
+    try:
+        for _ in range(_TRIES_MAX - 1):
+            try:
+                return await hub.db.write(work, *args, **kwargs)
+            except Duplicate:
+                continue
+        return await hub.db.write(work, *args, **kwargs)
+    finally:
+        hub.feed_moved.set()
 
 
 @dataclass(slots=True)

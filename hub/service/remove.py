@@ -12,6 +12,7 @@ from hub.service.retrieve import get_collection
 from hub.service.view import see
 from hub.store.append import delete_versions, load_object
 from hub.store.database import Connection
+from hub.store.happened import record_deletion
 from hub.store.ledger import add_event
 
 
@@ -34,6 +35,7 @@ async def delete_object(hub: Hub, directory: Directory, principal: Principal, ro
         own = next((o for o in batch.lineages.values() if o.owner == member.id and o.entries), None)
         if own is not None and (gone := _asked_for(own, query)):
             await delete_versions(conn, batch, own, gone, deleted_by=principal.credential)
+            await record_deletion(conn, held.row, object_id, gone, now_us=now_us)
             await withdraw_renditions(conn, hub, directory, held, own, gone)
             if not own.entries:
                 last = gone[-1].version.row
@@ -46,6 +48,7 @@ async def delete_object(hub: Hub, directory: Directory, principal: Principal, ro
         raise NotFound("no such object in this collection")
 
     await hub.db.write(delete)
+    hub.feed_moved.set()
 
 
 def _asked_for(lineage: LineageState, query: Query) -> list[EntryState]:

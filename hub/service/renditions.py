@@ -20,6 +20,7 @@ from hub.service.context import Hub
 from hub.store.anonymity import call_off, find_due, find_versions, finish_work, list_work
 from hub.store.append import delete_versions, load_batch, load_object, lock_collection, write_batch
 from hub.store.database import Connection
+from hub.store.happened import record_deletion
 
 _BATCH_MAX = 500  # renditions that are appended in one transaction
 _BY = "hub"  # who deletes a rendition
@@ -76,3 +77,4 @@ async def withdraw_renditions(
     withdrawn = [entry for entry in rendition.entries if not has_versions or entry.version_us in versions]
     if withdrawn:
         await delete_versions(conn, batch, rendition, withdrawn, deleted_by=_BY)
+        await record_deletion(conn, held.row, rendition.stix_id, withdrawn, now_us=hub.now_us())

@@ -1,14 +1,16 @@
 """What happened: entries as events tell of them, and what happened beside the feed, in the order of its collection's clock."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, insert, select, update
 
+from hub.domain.appending import EntryState
 from hub.domain.feed import View, first_date
 from hub.domain.ids import LabelId, MemberId
+from hub.domain.timestamp import format_timestamp
 from hub.domain.webhooks.event import EventKind
 from hub.store.append import lock_collection
 from hub.store.database import Connection, among, prepare
@@ -154,6 +156,20 @@ async def record_event(conn: Connection, event: StoredEvent, *, now_us: int, col
         entry_us=entry_us, ordinal=ordinal, subject=event.subject, version=event.version, facts=json.dumps(dict(event.facts)),
     )  # fmt: skip
     await conn.execute(_MOVE_CLOCK, collection=collection_row, clock=date_us)
+
+
+async def record_deletion(conn: Connection, collection_row: int, stix_id: str, gone: Iterable[EntryState], *, now_us: int) -> None:
+    """Write down that entries of one object are gone: once for each label, as who saw none of its entries under that is told nothing."""
+    by_label: dict[LabelId, list[EntryState]] = {}
+    for entry in gone:
+        by_label.setdefault(entry.label.id, []).append(entry)
+    for label, entries in by_label.items():
+        last = max(entries, key=lambda entry: entry.date_us)
+        version = format_timestamp(last.version_us) if len(entries) == 1 else None
+        place = Place(label, last.date_us, last.ordinal)
+        await record_event(
+            conn, StoredEvent(EventKind.DELETED, stix_id, place=place, version=version), now_us=now_us, collection_row=collection_row
+        )  # fmt: skip
 
 
 async def events_after(conn: Connection, collection_row: int, *, after_us: int, until_us: int, limit: int) -> list[StoredEvent]:

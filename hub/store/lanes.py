@@ -86,8 +86,10 @@ _KEEP = prepare(
 )  # fmt: skip
 _FREE_ALL = prepare(update(LANE).where(LANE.c.held_until_us > 0).values(held_by="", held_until_us=0))
 _SET_DUE = prepare(
-    update(LANE).where(LANE.c.subscription_row == bindparam("lane")).values(due_us=bindparam("due"), rank=bindparam("new_rank"))
-)  # fmt: skip
+    update(LANE)
+    .where(LANE.c.subscription_row == bindparam("lane"))
+    .values(due_us=bindparam("due"), rank=Rank.URGENT.value, rest_until_us=0, health="{}")
+)
 
 _OUTCOME_COLUMNS = ("row", "attempts", "due_us", "rank", "state", "done_us")
 _ATTEMPT_COLUMNS = ("delivery_row", "number", "at_us", "latency_us", "status", "error", "response")
@@ -262,8 +264,8 @@ async def settle(
 
 
 async def rouse(conn: Connection, subscription_row: int, due_us: int | None) -> None:
-    """Let a lane be served from `due_us` on, or not at all."""
-    await conn.execute(_SET_DUE, lane=subscription_row, due=due_us, new_rank=Rank.URGENT.value)
+    """Let a lane be served from `due_us` on, as if its endpoint had never failed, or not at all."""
+    await conn.execute(_SET_DUE, lane=subscription_row, due=due_us)
 
 
 async def _free(conn: Connection, freed: dict[int, Freed], now_us: int) -> None:

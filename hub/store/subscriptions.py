@@ -29,6 +29,9 @@ _COLUMNS = (
 _ALL = prepare(
     select(*_COLUMNS).where(SUBSCRIPTION.c.state != SubscriptionState.REMOVED.value).order_by(SUBSCRIPTION.c.row)
 )  # fmt: skip
+_FIND = prepare(
+    select(*_COLUMNS).where(SUBSCRIPTION.c.row == bindparam("subscription"), SUBSCRIPTION.c.state != SubscriptionState.REMOVED.value)
+)
 _COUNT = prepare(
     select(func.count())
     .select_from(SUBSCRIPTION)
@@ -37,7 +40,7 @@ _COUNT = prepare(
 _ADD = prepare(insert(SUBSCRIPTION))
 _SET = prepare(
     update(SUBSCRIPTION)
-    .where(SUBSCRIPTION.c.row == bindparam("subscription"), SUBSCRIPTION.c.state == bindparam("expected"))
+    .where(SUBSCRIPTION.c.row == bindparam("subscription"))
     .values(
         state=bindparam("new_state"), reason=bindparam("new_reason"), verified_us=bindparam("verified"), sealed=bindparam("new_sealed")
     )
@@ -109,11 +112,18 @@ async def add_subscription(
     return replace(subscription, row=row)
 
 
-async def change_subscription(conn: Connection, secret: bytes, changed: Subscription, *, expected: SubscriptionState) -> bool:
-    """Write state, reason, verification and secrets of a subscription; False where it is not in the state that is expected."""
-    sealed = seal(secret, changed.id, changed.endpoint)
-    values = {"new_state": changed.state.value, "new_reason": changed.reason, "verified": changed.verified_us, "new_sealed": sealed}
-    return await conn.execute(_SET, subscription=changed.row, expected=expected.value, **values) == 1
+async def find_subscription(conn: Connection, secret: bytes, subscription_row: int) -> Subscription | None:
+    """Return a subscription that is not removed."""
+    row = await conn.fetch_one(_FIND, subscription=subscription_row)
+    return _subscription(secret, row) if row is not None else None
+
+
+async def write_subscription(conn: Connection, secret: bytes, changed: Subscription) -> None:
+    """Write state, reason, verification and secrets of a subscription."""
+    await conn.execute(
+        _SET, subscription=changed.row, new_state=changed.state.value, new_reason=changed.reason, verified=changed.verified_us,
+        new_sealed=seal(secret, changed.id, changed.endpoint),
+    )  # fmt: skip
 
 
 async def read_positions(conn: Connection, subscriptions: Sequence[int]) -> dict[tuple[int, int], Position]:

@@ -25,8 +25,9 @@ async def tick(hub: Hub, stop: asyncio.Event, holder: str) -> None:
     while not stop.is_set():
         try:
             now_us = hub.now_us()
-            if await hub.db.write(take_lease, "clock", holder, now_us=now_us, until_us=now_us + _LEASE_US):
-                await hub.db.write(tick_clocks, now_us)
+            is_ours = await hub.db.write(take_lease, "clock", holder, now_us=now_us, until_us=now_us + _LEASE_US)
+            if is_ours and await hub.db.write(tick_clocks, now_us) > 0:
+                hub.feed_moved.set()  # what was delayed may be in view by now
         except (Duplicate, Unavailable) as e:
             log.warning("clocks stand: %s", e.detail)
         with contextlib.suppress(TimeoutError):

@@ -10,11 +10,11 @@ from hub.domain.webhooks.subscription import Endpoint, Format
 class Sends(Protocol):
     """Sends a message once, or asks an endpoint whether it wants any. Nothing that is the endpoint's fault is raised."""
 
-    def check(self, endpoint: Endpoint) -> None:
+    async def check(self, endpoint: Endpoint) -> None:
         """Look at an endpoint before it is kept.
 
         Raises:
-            Invalid: its address, certificate, authority, headers or networks cannot be used.
+            Invalid: its address, certificate, authority or networks cannot be used.
         """
 
     async def send(self, endpoint: Endpoint, message: Message, *, now_us: int) -> Attempt:

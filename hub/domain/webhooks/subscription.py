@@ -19,6 +19,13 @@ from hub.errors import Invalid
 
 CHOSEN_EVENTS = frozenset(EventKind) - {EventKind.TEST, EventKind.ENDPOINT_DISABLED}  # what a filter can name
 VALUES_MAX = 1_000  # in one filter
+HEADERS_MAX = 16
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
+_HEADER_VALUE = re.compile(r"[!-~](?:[ -~]{0,2046}[!-~])?", re.ASCII)
+_OWN_HEADERS = frozenset(
+    """accept-encoding connection content-encoding content-length content-type cookie expect host keep-alive te trailer transfer-encoding
+    upgrade user-agent""".split()
+)
 _HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}", re.ASCII)
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)+", re.ASCII)
 
@@ -180,3 +187,20 @@ def _host(url: str) -> str:
         return (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
         return ""
+
+
+def checked_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return headers that a receiver wants, if they are in order and none is the hub's own.
+
+    Raises:
+        Invalid: there are too many, or one is not as it should be.
+    """
+    found = tuple(headers)
+    if len(found) > HEADERS_MAX:
+        raise Invalid(f"headers: at most {HEADERS_MAX}")
+    for name, value in found:
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise Invalid(f"headers: {name[:64]!r} is no header of visible ASCII characters")
+        if name.lower() in _OWN_HEADERS or name.lower().startswith(("webhook-", "proxy-", "sec-")):
+            raise Invalid(f"headers: {name} is for the hub to set")
+    return found

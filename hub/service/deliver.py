@@ -1,0 +1,269 @@
+"""Delivery: lanes that are due are taken, their events sent, and what became of each written down.
+
+* What is sent is at least once: an attempt is counted before it is made, and what became of it is written afterwards. After a crash in
+  between the same is sent again, under the same id.
+* A slow endpoint holds up nobody else. Of one endpoint two deliveries at most are under way, of one that failed last time one; endpoints
+  that failed have slots of their own; and a request that takes longer than a moment gives its slot to another while it goes on.
+* One transaction writes what became of all deliveries since the last, frees lanes and takes others.
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hub.domain.ids import new_uuid
+from hub.domain.webhooks.delivery import Attempt, DeliveryState, Message
+from hub.domain.webhooks.event import Event
+from hub.domain.webhooks.formats import render
+from hub.domain.webhooks.schedule import Health, next_try_us
+from hub.domain.webhooks.sending import Sends
+from hub.domain.webhooks.subscription import Endpoint, Subscription, SubscriptionState
+from hub.errors import Unavailable
+from hub.service.context import Hub
+from hub.service.events import events_for
+from hub.service.happenings import subscribed
+from hub.service.subscriptions import disable_subscription
+from hub.service.turns import wait_for_any
+from hub.store.database import Connection
+from hub.store.lanes import Freed, Outcome, Taken, TakenLane, free_all_lanes, keep_lanes, next_due_us, settle, take_lanes
+
+IN_FLIGHT_MAX = 64  # requests at a time, of those that are answered at once …
+_OLD_SHARE = 4  # … of which one in so many is for endpoints that failed last time
+_MOMENT_S = 1.0  # a request that takes longer gives its slot to another …
+LINGERING_MAX = 4 * IN_FLIGHT_MAX  # … while so many do at most
+_OF_ENDPOINT_MAX = 2
+_AT_A_TIME = 16  # deliveries of a lane that are taken together
+_HOLD_US = 10_000_000
+_KEEP_US = 3_000_000
+_LOOK_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Slots:
+    """Who may send: a number at a time, and more where a request lasts longer than a moment."""
+
+    def __init__(self, count: int) -> None:
+        self._prompt = asyncio.Semaphore(count - count // _OLD_SHARE)
+        self._old = asyncio.Semaphore(count // _OLD_SHARE)
+        self.lingering = 0
+
+    async def send(self, sends: Sends, endpoint: Endpoint, message: Message, *, now_us: int, is_old: bool) -> Attempt:
+        """Send a message once there is a slot."""
+        slot = self._old if is_old else self._prompt
+        await slot.acquire()
+        request = asyncio.ensure_future(sends.send(endpoint, message, now_us=now_us))
+        is_lingering = False
+        try:
+            await asyncio.wait((request,), timeout=_MOMENT_S)
+            if not request.done() and self.lingering < LINGERING_MAX:
+                is_lingering = True
+                self.lingering += 1
+                slot.release()
+            return await request
+        finally:
+            request.cancel()
+            if is_lingering:
+                self.lingering -= 1
+            else:
+                slot.release()
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A lane that this node serves."""
+
+    subscription: Subscription
+    health: Health
+    queue: deque[Taken]
+    until_us: int  # while the node has not lost it
+    is_stopped: bool = False  # nothing more of it is sent for now
+
+
+@dataclass(slots=True)
+class _Judged:
+    """A delivery that waits to be judged by policy."""
+
+    taken: Taken
+    subscription: Subscription
+    is_judged: bool = False
+    is_wanted: bool = False  # the subscription is still active
+    event: Event | None = None  # None: its member may not know of it
+
+
+@dataclass(slots=True)
+class _Done:
+    """What is to be written down."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    unsent: list[Taken] = field(default_factory=list)
+    freed: list[Freed] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes or self.unsent or self.freed)
+
+    def before(self, other: "_Done") -> "_Done":
+        """Return this with what came after it."""
+        return _Done(self.outcomes + other.outcomes, self.unsent + other.unsent, self.freed + other.freed)
+
+
+class Dispatcher:
+    """One process's part in sending."""
+
+    def __init__(self, hub: Hub, sends: Sends, *, holder: str) -> None:
+        """Send nothing yet.
+
+        Args:
+            holder: a name for this process.
+        """
+        self._hub, self._sends = hub, sends
+        self._holder = f"{holder}:{new_uuid()}"  # a process that begins anew under the same name holds nothing of the one before
+        self._slots = Slots(IN_FLIGHT_MAX)
+        self._lanes: dict[int, _Lane] = {}
+        self._done = _Done()
+        self._line: list[_Judged] = []
+        self._turn = asyncio.Lock()
+        self._kept_us = 0
+        self._is_stopping = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send what is due until `stop` is set, and then finish what is under way."""
+        if self._hub.config.is_sqlite:
+            await self._hub.db.write(free_all_lanes)  # the only process there is: what a killed one held is free
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set() or self._lanes or self._done:
+                self._is_stopping = stop.is_set()
+                try:
+                    due_us = await self._settle_and_take(group)
+                except Unavailable as e:
+                    log.warning("deliveries wait: %s", e.detail)
+                    due_us = None
+                await self._rest(stop, due_us)
+
+    async def _settle_and_take(self, group: asyncio.TaskGroup) -> int | None:
+        """Write down what was done and take what is due; return when something else will be."""
+        hub, now_us = self._hub, self._hub.now_us()
+        hub.deliveries_waiting.clear()
+        async with hub.db.read() as conn:
+            due_us = await next_due_us(conn, now_us)
+        is_due = (due_us is not None and due_us <= now_us) or bool(self._done.freed)
+        is_keeping = bool(self._lanes) and now_us - self._kept_us >= _KEEP_US
+        if not (self._done or is_keeping or (is_due and not self._is_stopping)):
+            return due_us
+        held = {s.row: s for s in (await subscribed(hub)).subscriptions}
+        done, self._done = self._done, _Done()
+        try:
+            ordered = frozenset(row for row, s in held.items() if s.ordered)
+            taken = await hub.db.write(self._write, done, now_us, ordered, is_keeping=is_keeping)
+        except BaseException:
+            self._done = done.before(self._done)
+            raise
+        if is_keeping:
+            self._kept_us = now_us
+            for lane in self._lanes.values():
+                lane.until_us = now_us + _HOLD_US
+        if done:
+            hub.deliveries_done.set()
+        for one in taken:
+            self._begin(group, one, held.get(one.subscription_row), now_us + _HOLD_US)
+        return due_us if due_us is not None and due_us > now_us else now_us if len(taken) and not self._is_stopping else None
+
+    async def _write(self, conn: Connection, done: _Done, now_us: int, ordered: frozenset[int], *, is_keeping: bool) -> Sequence[TakenLane]:
+        until_us = now_us + _HOLD_US
+        if is_keeping:
+            await keep_lanes(conn, self._holder, now_us=now_us, until_us=until_us)
+        if done:
+            await settle(conn, self._holder, done.outcomes, done.unsent, done.freed, now_us=now_us)
+        if self._is_stopping:
+            return ()
+        old = sum(lane.health.is_failing for lane in self._lanes.values())
+        prompt = len(self._lanes) - old - self._slots.lingering
+        return await take_lanes(
+            conn, self._holder, now_us=now_us, until_us=until_us, fresh=max(0, 2 * IN_FLIGHT_MAX - prompt),
+            old=max(0, IN_FLIGHT_MAX // 2 - old), each=_AT_A_TIME, ordered=ordered,
+        )  # fmt: skip
+
+    def _begin(self, group: asyncio.TaskGroup, taken: TakenLane, subscription: Subscription | None, until_us: int) -> None:
+        if subscription is None or not taken.deliveries:
+            self._done.unsent += taken.deliveries
+            self._done.freed.append(Freed(taken.subscription_row, taken.health, is_ordered=False))
+            return
+        lane = self._lanes[taken.subscription_row] = _Lane(subscription, taken.health, deque(taken.deliveries), until_us)
+        group.create_task(self._serve(lane), name=f"lane {subscription.id}")
+
+    async def _rest(self, stop: asyncio.Event, due_us: int | None) -> None:
+        if self._done.freed:
+            return
+        wait_s = _LOOK_S if due_us is None else min(_LOOK_S, max(0.0, (due_us - self._hub.now_us()) / 1_000_000))
+        await wait_for_any((stop, self._hub.deliveries_waiting) if not self._is_stopping else (self._hub.deliveries_waiting,), wait_s)
+
+    async def _serve(self, lane: _Lane) -> None:
+        """Send what of a lane was taken, and give back what was not sent after something failed."""
+        width = 1 if lane.subscription.ordered or lane.health.is_failing else _OF_ENDPOINT_MAX
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(width, len(lane.queue))):
+                    group.create_task(self._send_all(lane))
+        finally:
+            self._done.unsent += lane.queue
+            self._done.freed.append(Freed(lane.subscription.row, lane.health, lane.subscription.ordered))
+            del self._lanes[lane.subscription.row]
+            self._hub.deliveries_waiting.set()
+
+    async def _send_all(self, lane: _Lane) -> None:
+        while lane.queue and not lane.is_stopped and not self._is_stopping:
+            taken = lane.queue.popleft()
+            judged = await self._judge(taken, lane.subscription)
+            now_us = self._hub.now_us()
+            # A process that stood still for too long has lost the lane to another.
+            if not judged.is_wanted or now_us >= lane.until_us:
+                lane.queue.append(taken)
+                lane.is_stopped = True
+                return
+            event = judged.event
+            if event is None:
+                self._done.outcomes.append(Outcome(taken, DeliveryState.WITHHELD, now_us))
+                continue
+            message = render(event, lane.subscription.format, self._hub.config.public_url or "")
+            is_old = lane.health.is_failing
+            attempt = await self._slots.send(self._sends, lane.subscription.endpoint, message, now_us=now_us, is_old=is_old)
+            await self._note(lane, taken, attempt, now_us)
+
+    async def _note(self, lane: _Lane, taken: Taken, attempt: Attempt, began_us: int) -> None:
+        now_us = self._hub.now_us()
+        lane.health = lane.health.after(attempt, now_us=now_us)
+        if attempt.is_success:
+            self._done.outcomes.append(Outcome(taken, DeliveryState.DELIVERED, began_us, attempt))
+            return
+        lane.is_stopped = True
+        due_us = next_try_us(taken.tries, attempt, now_us=now_us, chance=random.random())  # noqa: S311 - spreads waits, guards nothing
+        state = DeliveryState.DEAD if due_us is None else DeliveryState.WAITING
+        self._done.outcomes.append(Outcome(taken, state, began_us, attempt, due_us or began_us))
+        reason = lane.health.disables(attempt, now_us=now_us)
+        if reason is not None:
+            await disable_subscription(self._hub, lane.subscription, reason)
+
+    async def _judge(self, taken: Taken, subscription: Subscription) -> _Judged:
+        """Find out what may be sent now. Who is first in the line asks policy for all who wait by then."""
+        waiting = _Judged(taken, subscription)
+        self._line.append(waiting)
+        async with self._turn:
+            if not waiting.is_judged:
+                together, self._line = self._line, []
+                try:
+                    await self._judge_all(together)
+                except Unavailable as e:
+                    log.warning("deliveries wait: %s", e.detail)
+                for one in together:
+                    one.is_judged = True
+        return waiting
+
+    async def _judge_all(self, together: Sequence[_Judged]) -> None:
+        held = {s.row: s for s in (await subscribed(self._hub)).subscriptions if s.state is SubscriptionState.ACTIVE}
+        wanted = [(one.taken, held[one.subscription.row]) for one in together if one.subscription.row in held]
+        events = await events_for(self._hub, await self._hub.directory(), wanted)
+        for one in together:
+            one.is_wanted, one.event = one.subscription.row in held, events.get(one.taken.row)
