@@ -12,12 +12,14 @@ import logging
 from pathlib import Path
 
 from hub.config import Config
+from hub.domain.member import Principal, Role
 from hub.domain.tlog.checkpoint import Checkpoint, log_key, sign_checkpoint, verify_checkpoint
 from hub.domain.tlog.note import Note, VerifierKey
 from hub.domain.tlog.tiles import HEIGHT, WIDTH, Tile, reader, root_of, split_hashes, tile_path, tiles_for, width_at
 from hub.domain.tlog.tree import HASH_BYTES, hash_complete, span
-from hub.errors import HubError, Unavailable
+from hub.errors import Conflict, HubError, NotFound, Unavailable
 from hub.keys.remembered import FILE, read_remembered, remember
+from hub.service.administer import Change, change, require_role
 from hub.service.context import Hub
 from hub.store.database import Connection, Duplicate
 from hub.store.tlog import add_checkpoint, has_pending, latest_checkpoint, list_tiles, name_log, read_origin, read_size, read_tiles
@@ -54,6 +56,40 @@ async def open_log(hub: Hub) -> VerifierKey:
             log.info("another node named the log")
         return await open_log(hub)
     return log_key(origin, hub.keys.log)
+
+
+async def log_name(hub: Hub) -> str:
+    """Return the log's name.
+
+    Raises:
+        NotFound: it has none yet: nobody has served this hub.
+    """
+    async with hub.db.read() as conn:
+        origin = await read_origin(conn)
+    if origin is None:
+        raise NotFound("the log has no checkpoint yet")
+    return origin
+
+
+async def rename_log(hub: Hub, principal: Principal, origin: str) -> None:
+    """Begin another log with the same leaves, as the one of the old name cannot go on: it was published further than the database is.
+
+    Raises:
+        Withheld: `principal` is no administrator.
+        Invalid: the name is none that a checkpoint can have.
+        Conflict: the log has this name already.
+    """
+    require_role(principal, Role.ADMIN)
+    key = log_key(origin, hub.keys.log)
+
+    async def work(c: Change) -> None:
+        before = await read_origin(c.conn)
+        if before == key.name:
+            raise Conflict("the log has this name already; what it published under it cannot be taken back")
+        await name_log(c.conn, key.name)
+        await c.record("log.rename", key.name, before=before)
+
+    await change(hub, principal, work)
 
 
 async def is_behind(hub: Hub) -> bool:

@@ -6,14 +6,14 @@ from hub.domain.directory import Directory
 from hub.domain.member import Principal, Role
 from hub.domain.tlog.checkpoint import Checkpoint
 from hub.domain.tlog.leaf import LeafKind, Opening, read_leaf
-from hub.domain.tlog.note import Note, VerifierKey
+from hub.domain.tlog.note import Note
 from hub.domain.tlog.proof_file import ProofFile
 from hub.domain.tlog.tiles import LEVEL_MAX, Tile, make_bundle, parse_number, reader, tiles_for, width_at
 from hub.domain.tlog.tree import HASH_BYTES, inclusion_path, prove
 from hub.errors import NotFound, Unavailable
 from hub.service.administer import is_admin, require_active
 from hub.service.context import Hub
-from hub.service.log_keeping import open_log
+from hub.service.log_keeping import log_name
 from hub.service.view import rights, see
 from hub.store.database import Connection
 from hub.store.tlog import StoredLeaf, cosignature_lines, find_leaves, find_placed, latest_checkpoint, read_bundle, read_tiles
@@ -27,9 +27,9 @@ async def get_checkpoint(hub: Hub) -> str:
     Raises:
         NotFound: none was signed yet.
     """
-    key = await open_log(hub)
+    origin = await log_name(hub)
     async with hub.db.read() as conn:
-        return (await _published(conn, key))[0]
+        return (await _published(conn, origin))[0]
 
 
 async def get_tile(hub: Hub, level: str, path: str) -> bytes:
@@ -68,34 +68,34 @@ async def get_receipt(hub: Hub, directory: Directory, principal: Principal, dige
         Unavailable: it was accepted a moment ago, and is entered in the next.
     """
     require_active(principal)
-    key = await open_log(hub)
+    origin = await log_name(hub)
     _, leaves = await leaves_about(hub, digest)
     leaf = await find_visible(hub, directory, principal, leaves)
     async with hub.db.read() as conn:
-        note, checkpoint = await _published(conn, key, covering=leaf.number)
+        note, checkpoint = await _published(conn, origin, covering=leaf.number)
         path = inclusion_path(leaf.number, checkpoint.size)
         tiles = await read_tiles(conn, tiles_for(path))
     hashes = tuple(prove(path, reader(tiles)))
     return str(ProofFile(bytes(Opening.of(leaf.leaf, leaf.salt)), leaf.number, hashes, Note.parse(note)))
 
 
-async def _published(conn: Connection, key: VerifierKey, *, covering: int = -1) -> tuple[str, Checkpoint]:
+async def _published(conn: Connection, origin: str, *, covering: int = -1) -> tuple[str, Checkpoint]:
     """Return the latest checkpoint with its cosignatures; for a receipt, the latest that a witness cosigned, where it covers the leaf."""
-    found = await latest_checkpoint(conn, key.name, is_cosigned=True) if covering >= 0 else None
+    found = await latest_checkpoint(conn, origin, is_cosigned=True) if covering >= 0 else None
     if found is None or Checkpoint.parse(Note.parse(found).text).size <= covering:
-        found = await latest_checkpoint(conn, key.name)
+        found = await latest_checkpoint(conn, origin)
     if found is None:
         raise NotFound("the log has no checkpoint yet")
     checkpoint = Checkpoint.parse(Note.parse(found).text)
     if checkpoint.size <= covering:
         raise Unavailable("it is about to be signed; try again in a second", retry_after_s=1)
-    return found + "".join(await cosignature_lines(conn, key.name, checkpoint.size)), checkpoint
+    return found + "".join(await cosignature_lines(conn, origin, checkpoint.size)), checkpoint
 
 
 async def _require_published(hub: Hub, tile: Tile, width: int) -> None:
-    key = await open_log(hub)
+    origin = await log_name(hub)
     async with hub.db.read() as conn:
-        _, checkpoint = await _published(conn, key)
+        _, checkpoint = await _published(conn, origin)
     if width > width_at(tile, checkpoint.size):
         raise NotFound("no such tile")
 

@@ -1,0 +1,94 @@
+"""A client of a hub's transparency log: what it serves to everybody, and receipts."""
+
+import json
+from pathlib import Path
+
+import requests
+
+from hub.cli.remote import TIMEOUT_S, Credentials
+from hub.domain.tlog.note import VerifierKey
+from hub.errors import Invalid, NotFound, Unavailable
+
+
+class LogClient:
+    """The log of one hub, asked for one thing at a time."""
+
+    def __init__(self, url: str, credentials: Credentials, ca_file: Path | None) -> None:
+        self._url = url.rstrip("/")
+        self._session = requests.Session()
+        self._session.verify = str(ca_file) if ca_file is not None else True
+        self._session.trust_env = False  # a .netrc would sign in where nobody asked to
+        self._auth = (credentials.user, credentials.password) if credentials.user and credentials.password else None
+        self._headers = {"Authorization": f"Bearer {credentials.token}"} if credentials.token else {}
+
+    def close(self) -> None:
+        self._session.close()
+
+    def fetch(self, path: str) -> bytes:
+        """Return what the log serves at a path.
+
+        Raises:
+            NotFound: nothing.
+            Unavailable: the hub does not answer.
+        """
+        return self._get(f"/log/{path}", is_known=False)
+
+    def key(self) -> VerifierKey:
+        """Return the key that the hub itself says is its log's.
+
+        Raises:
+            Invalid: it is none.
+            Unavailable: the hub does not answer.
+        """
+        return VerifierKey.parse(self.fetch("key").decode("utf-8", "replace"))
+
+    def receipt(self, digest: bytes) -> str:
+        """Return the receipt for what has this digest.
+
+        Raises:
+            NotFound: the hub has none, or none for these credentials.
+            Unavailable: the hub does not answer, or does not let them in.
+        """
+        return self._get(f"/trust/v1/proof/{digest.hex()}", is_known=True).decode("utf-8", "replace")
+
+    def _get(self, path: str, *, is_known: bool) -> bytes:
+        try:
+            answer = self._session.get(
+                f"{self._url}{path}",
+                timeout=TIMEOUT_S,
+                allow_redirects=False,
+                auth=self._auth if is_known else None,
+                headers=self._headers if is_known else None,
+            )
+        except requests.RequestException as e:
+            raise Unavailable(f"the hub cannot be reached: {type(e).__name__}") from e
+        if answer.status_code == requests.codes.ok:
+            return answer.content
+        if answer.status_code == requests.codes.not_found:
+            raise NotFound(_detail(answer))
+        hints = {401: ": give --user or --token", 403: ": the credentials may not do this"}
+        raise Unavailable(f"the hub answered {answer.status_code}{hints.get(answer.status_code) or f': {_detail(answer)}'}")
+
+
+def read_key(text: str) -> VerifierKey:
+    """Return the verifier key that an option says, or that is in the file which it names.
+
+    Raises:
+        Invalid: it is none.
+    """
+    path = Path(text)
+    if "+" not in text and path.exists():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as e:
+            raise Invalid(f"{path} cannot be read: {e}") from e
+    return VerifierKey.parse(text)
+
+
+def _detail(answer: requests.Response) -> str:
+    try:
+        said = json.loads(answer.content)
+    except ValueError:
+        said = None
+    detail = said.get("detail") if isinstance(said, dict) else None
+    return detail[:200] if isinstance(detail, str) else "nothing is there"
