@@ -85,7 +85,7 @@ class Config:
     policy_approvals: int = _setting(1, "people whom a change of policies takes: 1, or 2 with a second person's approval", least=1)
     login_failures_max: int = _setting(10, "failed log-ins for an account or address within 15 minutes before it has to wait", least=1)
 
-    webhooks_allow_http: bool = _setting(default=False, doc="send webhooks to http:// addresses, too: to try things, and on closed networks")
+    webhooks_allow_http: bool = _setting(default=False, doc="send webhooks to http:// addresses, too: to try things, or on closed networks")
     webhooks_ports: tuple[str, ...] = _setting(("443", "8443"), "ports that webhooks may be sent to; empty: any")
     deliveries_keep_d: int = _setting(30, "days for which deliveries and their attempts are kept, dead letters included", least=1)
     streams_max: int = _setting(4, "live streams that a member may have open in one process; 0: none", least=0)
