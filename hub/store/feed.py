@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from hub.domain.ids import LabelId
 from hub.domain.label import Label
 from hub.domain.taxii import VersionMatch
 from hub.store.database import Connection, Row, among, mask_of, prepare, unsought
-from hub.store.feed_statements import ENTRY, OBJECT, VERSION, Shape, is_apart, is_flat, joined_statement, statement, statements_apart
+from hub.store.feed_statements import ENTRY, OBJECT, VERSION, Shape, is_apart, is_flat, joined_statement, statement, statements_beside
 from hub.store.tables import table
 
 LABEL = table("label")
@@ -139,6 +138,11 @@ async def page_of_objects(conn: Connection, collection_row: int, view: View, pla
     """Return at most `selection.limit` objects of a view, in order."""
     limit = selection.limit
     shape, values = _asked(conn.dialect, collection_row, view, plan, selection, "body")
+    if is_apart(shape) and shape.plain:
+        beside = await _beside(conn, shape, values | {"limit": limit + 1})
+        if beside:
+            return _run_of(await _with_plain(conn, shape, values | {"limit": limit + 1}, beside), limit)
+        shape = shape.plainly()
     if conn.dialect == "sqlite" and is_flat(shape):
         joined = await conn.fetch(joined_statement(shape), **values)
         if not joined or not joined[0][0]:
@@ -147,21 +151,19 @@ async def page_of_objects(conn: Connection, collection_row: int, view: View, pla
         beyond = values | {"after": last_us, "limit": 1}
         has_more = count == limit and bool(await conn.fetch(statement(shape._replace(columns="key")), **beyond))
         return ObjectRun(first_us, last_us, objects, has_more)
-    rows = await _page(conn, shape, values | {"limit": limit + 1}, limit + 1)
-    kept = rows[:limit]
-    return ObjectRun(kept[0][0], kept[-1][0], b",".join([body for _, body in kept]), len(rows) > limit) if kept else ObjectRun()
+    return _run_of(await _page(conn, shape, values | {"limit": limit + 1}), limit)
 
 
 async def page_of_records(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, str, str]]:
     """Return at most `selection.limit` entries of a view as (effective date, STIX id, version), in order."""
     shape, values = _asked(conn.dialect, collection_row, view, plan, selection, "record")
-    return await _page(conn, shape, values, selection.limit)  # type: ignore[return-value]
+    return await _page(conn, shape, values)  # type: ignore[return-value]
 
 
 async def page_of_keys(conn: Connection, collection_row: int, view: View, plan: str, selection: Selection) -> list[tuple[int, int, int]]:
     """Return at most `selection.limit` entries of a view as (effective date, version row, bytes), in order."""
     shape, values = _asked(conn.dialect, collection_row, view, plan, selection, "key")
-    return await _page(conn, shape, values, selection.limit)  # type: ignore[return-value]
+    return await _page(conn, shape, values)  # type: ignore[return-value]
 
 
 async def bodies(conn: Connection, rows: Sequence[int]) -> dict[int, bytes]:
@@ -229,16 +231,31 @@ def _asked(dialect: str, collection_row: int, view: View, plan: str, selection: 
     return Shape(dialect, columns, plan, bases, shifts, shared, *wanted, types=bool(selection.types), sought=sought), values
 
 
-async def _page(conn: Connection, shape: Shape, values: dict[str, Any], limit: int) -> list[Row]:
+async def _page(conn: Connection, shape: Shape, values: dict[str, Any]) -> list[Row]:
     if not shape.plain and not shape.bases and not shape.shifts and not shape.shared:
         return []
     if is_flat(shape):
         return await conn.fetch(statement(shape), **values)
     if is_apart(shape):
-        found = [await conn.fetch(part, **values) for part in statements_apart(shape)]
-        filled = [rows for rows in found if rows]
-        return filled[0] if len(filled) == 1 else sorted(chain.from_iterable(filled), key=_DATE)[:limit]
+        return await _with_plain(conn, shape, values, await _beside(conn, shape, values))
     return sorted(await conn.fetch(statement(shape), **values), key=_DATE)
+
+
+async def _beside(conn: Connection, shape: Shape, values: dict[str, Any]) -> list[Row]:
+    """Return what a page may take from each part of a view beside what is seen plainly."""
+    return [row for part in statements_beside(shape) for row in await conn.fetch(part, **values)]
+
+
+async def _with_plain(conn: Connection, shape: Shape, values: dict[str, Any], beside: list[Row]) -> list[Row]:
+    """Return a page of what is seen plainly together with what is `beside` it."""
+    plain = await conn.fetch(statement(shape.plainly()), **values) if shape.plain else []
+    return sorted(plain + beside, key=_DATE)[: values["limit"]]
+
+
+def _run_of(rows: Sequence[Row], limit: int) -> ObjectRun:
+    """Return the objects of rows in order, of which there is one more than `limit` where there are more."""
+    kept = rows[:limit]
+    return ObjectRun(kept[0][0], kept[-1][0], b",".join([body for _, body in kept]), len(rows) > limit) if kept else ObjectRun()
 
 
 def _bind_sought(values: dict[str, Any], sought: Sequence[LabelId] | Sequence[str]) -> int:

@@ -54,6 +54,10 @@ class Shape(NamedTuple):  # a tuple, as it is hashed at each page
     types: bool
     sought: int = 0  # labels or types that are read one by one, rounded up
 
+    def plainly(self) -> "Shape":
+        """Return the shape of what is seen plainly alone."""
+        return self._replace(bases=0, shifts=0, shared=0)
+
 
 def is_flat(shape: Shape) -> bool:
     """Whether the page is one scan in the order of the dates, to which bodies can be joined without sorting them."""
@@ -68,11 +72,10 @@ def is_apart(shape: Shape) -> bool:
 
 
 @lru_cache(maxsize=512)
-def statements_apart(shape: Shape) -> list[Statement]:
-    """Return a statement for each part of a page, which gives at most a page of it in the order of effective dates."""
-    plain = [statement(shape._replace(bases=0, shifts=0, shared=0))] if shape.plain else []
+def statements_beside(shape: Shape) -> list[Statement]:
+    """Return a statement for each part beside what is seen plainly, which gives at most a page of it in the order of effective dates."""
     parts = [_base(shape, n, ()) for n in range(shape.bases)] + _shifts(shape, ())
-    return [*plain, *(prepare(_with_columns(part, ENTRY, shape.columns)) for part in parts)]
+    return [prepare(_with_columns(part, ENTRY, shape.columns)) for part in parts]
 
 
 @lru_cache(maxsize=512)
