@@ -118,7 +118,7 @@ class World:
             await conn.execute(
                 prepare(insert(table("member"))), id=member, slug=f"m{self.row}-{n}", name=f"Member {n}", kind=MemberKind.OPERATOR.value,
                 sectors=json.dumps([self.sector[n]]), standing=self.standing[n], suspended=0, size="medium", owner=None,
-                created_us=0,
+                message_signatures_required=0, created_us=0,
             )  # fmt: skip
         await conn.execute(prepare(insert(table("sharing_group"))), id=self.group, slug=f"g{self.row}", name="Group", created_us=0)
         await conn.execute(prepare(insert(table("sharing_group_member"))), group_id=self.group, member_id=self.members[0], joined_us=0)
