@@ -7,7 +7,7 @@ import typer
 from hub.cli.session import Json, show, show_one, with_hub
 from hub.domain.standing import Part
 from hub.domain.standing_rules import EventKind
-from hub.service import adjudicate, standing
+from hub.service import contests, standing
 from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
 from hub.web.api import standing as render
@@ -19,7 +19,7 @@ contest_app = typer.Typer(help="Events that members contest, and the answers.", 
 
 BRIEF_COLUMNS = ("member", "score", "standing", "ground", "why")
 SECTOR_COLUMNS = ("sector", "members", "median", "standings")
-CONTEST_COLUMNS = ("id", "event", "member", "at", "reason", "reviewer", "upheld", "answer")
+CONTEST_COLUMNS = ("id", "event", "kind", "object", "member", "at", "reason", "reviewer", "upheld", "answer")
 LINES_SHOWN_MAX = 5  # of each part; --json has all
 
 Reason = Annotated[str, typer.Option(help="Why; the member concerned reads it.")]
@@ -68,9 +68,8 @@ def list_contests(
     """List contests, the oldest first."""
 
     async def work(hub: Hub) -> list[models.Contest]:
-        directory = await hub.directory()
-        found = await adjudicate.list_all_contests(hub, COMMAND_LINE, after=after, limit=limit)
-        return [render.contest(directory, one) for one in found]
+        found = await contests.list_appeals(hub, await hub.directory(), COMMAND_LINE, after=after, limit=limit)
+        return [render.contest(one) for one in found]
 
     show(with_hub(ctx, work), CONTEST_COLUMNS, as_json=as_json)
 
@@ -80,8 +79,8 @@ def contest_event(
     ctx: typer.Context, event: Annotated[int, typer.Argument(help="The event, as `hub standing` shows it.")], reason: Reason
 ) -> None:
     """Contest an event for the member that it is about."""
-    contest = with_hub(ctx, lambda hub: adjudicate.contest_event(hub, COMMAND_LINE, event, reason))
-    typer.echo(f"contested as {contest.row}")
+    appeal = with_hub(ctx, lambda hub: contests.contest_event(hub, COMMAND_LINE, event, reason))
+    typer.echo(f"contested as {appeal.contest.row}")
 
 
 @contest_app.command("answer")
@@ -91,13 +90,13 @@ def answer_contest(
     upheld: Annotated[bool, typer.Option("--upheld/--rejected", help="Whether the member is right.")],
     reason: Reason,
 ) -> None:
-    """Answer a contest; where it is upheld, what the event did is undone."""
+    """Answer a contest; where it is upheld, what follows from the event is put right."""
 
     async def work(hub: Hub) -> None:
-        await adjudicate.answer(hub, await hub.directory(), COMMAND_LINE, contest, upheld=upheld, reason=reason)
+        await contests.answer(hub, await hub.directory(), COMMAND_LINE, contest, upheld=upheld, reason=reason)
 
     with_hub(ctx, work)
-    typer.echo("upheld: what the event did is undone" if upheld else "rejected")
+    typer.echo("upheld: what follows from the event is put right" if upheld else "rejected")
 
 
 async def _all(hub: Hub) -> list[models.StandingBrief]:

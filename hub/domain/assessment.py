@@ -44,7 +44,8 @@ _DISAGREE = frozenset({"disagree", "strongly-disagree"})
 _FEEDBACK_TYPES = frozenset({"sighting", "opinion", "note"})
 _NOTHING = frozenset[str]()
 _OUTCOMES = {EventKind.SIGHTING: "seen", EventKind.NIL_RETURN: "nothing"}
-_RULINGS = (EventKind.RULED_TRUE, EventKind.RULED_FALSE)
+_RULING_OF = {Verdict.TRUE: EventKind.RULED_TRUE, Verdict.FALSE: EventKind.RULED_FALSE}
+_RULINGS = tuple(_RULING_OF.values())
 
 Sees = Callable[[MemberId, Shown, int], bool]  # whether a member may see something at a moment
 
@@ -105,7 +106,7 @@ class Books:
             case LedgerKind.PRACTISED:
                 self._count(event, EventKind(event.detail["kind"]), MICRO)
             case LedgerKind.ANSWERED if event.detail["upheld"] and event.subject is not None:
-                self._undo(event.subject)
+                self._put_right(event, event.subject, given)
             case _:
                 pass  # a trace only
 
@@ -248,15 +249,7 @@ class Books:
     def _report(self, event: LedgerEvent, properties: Mapping[str, Any], item: Item) -> None:
         if not self.sees(event.member, item.shown, event.at_us):
             return
-        stance = ""
-        match properties["type"]:
-            case "sighting":
-                kind = EventKind.NIL_RETURN if properties.get("count") == 0 else EventKind.SIGHTING
-            case "opinion":
-                kind, opinion = EventKind.OPINION, properties["opinion"]
-                stance = "agree" if opinion in _AGREE else "disagree" if opinion in _DISAGREE else ""
-            case _:
-                kind = EventKind.ANSWER
+        kind, stance = _report_of(properties)
         if item.row in self.requests:
             receipt = self.receipts.setdefault((item.row, event.member), Receipt(item.row, event.member, new=True))
             receipt.report(_OUTCOMES.get(kind, "commented"), event.at_us, named=self.is_named(_shown(event)))
@@ -318,20 +311,47 @@ class Books:
             self._undo(earlier.row)
         item.ruled, item.ruled_us, item.changed = Verdict(event.detail["verdict"]), event.at_us, True
         if item.verdict(self.rules) is not Verdict.RETRACTED:
-            kind = EventKind.RULED_TRUE if item.ruled is Verdict.TRUE else EventKind.RULED_FALSE
-            self._count(event, kind, MICRO, item=item.row)
+            self._count(event, _RULING_OF[item.ruled], MICRO, item=item.row)
         upheld = "agree" if item.ruled is Verdict.TRUE else "disagree"
         for opinion in sorted((c for c in self.on_item.get(item.row, ()) if (c.stance, c.credit) == (upheld, 0)), key=_row):
             opinion.day = day_of(event.at_us)
             self._recredit(opinion, self._feedback_credit(opinion.member, item, opinion.day))
         self._touch(item)
 
+    def _put_right(self, answer: LedgerEvent, row: int, given: Given | None) -> None:
+        """Do for a member what an upheld contest of a line is about; `given` is the version of that line."""
+        item = self.by_object.get(given.object_row) if given is not None else None
+        if given is None:
+            self._undo(row)
+        elif row in self.items:
+            self.items[row].novelty, self.items[row].changed = MICRO, True
+            self._touch(self.items[row])
+        elif item is not None and (given.properties.get("revoked") or answer.detail.get("contested") == LedgerKind.DELETED):
+            self._restore(item, answer)
+        elif item is None and given.properties["type"] in _FEEDBACK_TYPES:
+            self._count_in_full(answer, row, given.properties)
+
+    def _restore(self, item: Item, answer: LedgerEvent) -> None:
+        """Let an item stand that was taken back, and count a ruling that was spared it."""
+        if item.retracted_us is None:
+            return
+        item.retracted_us, item.changed = None, True
+        if item.ruled is not Verdict.OPEN and not any(c.kind in _RULINGS and c.credit for c in self.on_item.get(item.row, ())):
+            self._count(answer, _RULING_OF[item.ruled], MICRO, item=item.row)
+        self._touch(item)
+
+    def _count_in_full(self, answer: LedgerEvent, row: int, properties: Mapping[str, Any]) -> None:
+        """Credit a report back that was discounted, or not counted at all."""
+        counted = self.counted.get(row)
+        if counted is None:
+            kind, stance = _report_of(properties)
+            counted = Counted(row, answer.member, kind, day_of(answer.detail["contested_us"]), 0, None, stance, new=True)
+            self.note(counted)
+        if counted.credit < MICRO:
+            self._recredit(counted, MICRO)
+
     def _undo(self, row: int) -> None:
-        """Take back what an event did: a ruling falls with all that came of it, an item counts as new."""
-        item = self.items.get(row)
-        if item is not None:
-            item.novelty, item.changed = MICRO, True
-            self._touch(item)
+        """Take back what an event did: a ruling falls with all that came of it."""
         counted = self.counted.get(row)
         if counted is None:
             return
@@ -393,6 +413,18 @@ def _shown(event: LedgerEvent) -> Shown:
     assert event.collection_row is not None, "it was accepted somewhere"
     assert event.label is not None, "it was accepted under a label"
     return Shown(event.member, event.collection_row, event.label, event.at_us)
+
+
+def _report_of(properties: Mapping[str, Any]) -> tuple[EventKind, str]:
+    """Return how an object reports back, and whether an opinion agrees or disagrees."""
+    match properties["type"]:
+        case "sighting":
+            return (EventKind.NIL_RETURN if properties.get("count") == 0 else EventKind.SIGHTING), ""
+        case "opinion":
+            opinion = properties["opinion"]
+            return EventKind.OPINION, "agree" if opinion in _AGREE else "disagree" if opinion in _DISAGREE else ""
+        case _:
+            return EventKind.ANSWER, ""
 
 
 def _said(properties: Mapping[str, Any]) -> Mapping[str, Any]:

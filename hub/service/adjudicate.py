@@ -1,27 +1,27 @@
-"""Adjudication: items are ruled true or false, a share of them drawn at random; members contest events, and a reviewer answers.
+"""Adjudication: items are ruled true or false, a share of them drawn at random. `hub.service.contests` hears who disagrees.
 
-* Coordinators and agencies rule, on what their own member may see and did not give. Nobody rules on an owner's own items.
+* Coordinators and agencies rule, on what their own member may see, as it is or as a rendition, and did not give. Nobody rules on an
+  owner's own items.
 * The name of an item's producer is shown as far as the producer is known to the member that rules.
-* A contest is answered by a coordinator of another owner, or an administrator; never by who made the ruling.
 """
 
 from dataclasses import dataclass
 
+from hub.domain.anonymity import label_of_rendition
 from hub.domain.directory import Directory
 from hub.domain.ids import MemberId
 from hub.domain.label import Attribution, Label
-from hub.domain.ledger import Contest, Item, LedgerEvent, LedgerKind, owner_of
+from hub.domain.ledger import Item, LedgerKind, owner_of
 from hub.domain.member import Member, MemberKind, Principal, Role
 from hub.domain.naming import checked_name
 from hub.domain.scoring import Rating, Verdict, rate
 from hub.domain.standing_rules import StandingRules
-from hub.errors import Conflict, Invalid, NotFound, Withheld
+from hub.errors import NotFound, Withheld
 from hub.service.administer import COMMAND_LINE, Change, change, require_active, require_role
 from hub.service.context import Hub
-from hub.store.database import Duplicate
 from hub.store.feed import labels_named
-from hub.store.ledger import add_event, find_event
-from hub.store.standing import add_contest, answer_contest, find_contest, find_item, list_audits, list_contests
+from hub.store.ledger import add_event
+from hub.store.standing import find_item, list_audits
 
 REASON_CHARS_MAX = 500
 _LOOKED_AT_MAX = 1_000  # items for one page of those that somebody may rule on
@@ -89,87 +89,16 @@ async def rule_item(hub: Hub, directory: Directory, principal: Principal, row: i
     require_role(principal, Role.PUBLISHER)
     checked_name(reason, "reason", chars_max=REASON_CHARS_MAX)
     answer = await get_item(hub, directory, principal, row)
-    if not _is_judge(principal) or _is_related(directory, principal, answer.item.member):
+    if not _is_judge(principal) or is_related(directory, principal, answer.item.member):
         raise Withheld("items are ruled upon by coordinators and agencies, and not by their own producers")
 
     async def work(c: Change) -> int:
-        detail = {"verdict": verdict, "reason": reason, "by": principal.credential, "of": _side(principal)}
+        detail = {"verdict": verdict, "reason": reason, "by": principal.credential, "of": side_of(principal)}
         event = await add_event(c.conn, LedgerKind.RULED, answer.item.member, at_us=c.now_us, subject=row, detail=detail)
         await c.record("item.rule", str(row), verdict=verdict, reason=reason, event=event)
         return event
 
     return await change(hub, principal, work)
-
-
-async def contest_event(hub: Hub, principal: Principal, event: int, reason: str) -> Contest:
-    """Contest a ruling on an item of the caller's member, or how new an item was taken to be.
-
-    Raises:
-        Withheld: `principal` may not speak for its member.
-        NotFound: there is no such event, or it is another member's.
-        Invalid: the event cannot be contested, or the reason is empty or too long.
-        Conflict: it was contested before.
-    """
-    require_role(principal, Role.PUBLISHER)
-    checked_name(reason, "reason", chars_max=REASON_CHARS_MAX)
-    async with hub.db.read() as conn:
-        held = await find_event(conn, event)
-    if held is None or not (principal == COMMAND_LINE or (principal.member is not None and principal.member.id == held.member)):
-        raise NotFound("there is no such event of your member")
-    if held.kind not in (LedgerKind.RULED, LedgerKind.ACCEPTED):
-        raise Invalid("event: only a ruling, or an item, can be contested")
-
-    async def work(c: Change) -> Contest:
-        row = await add_event(c.conn, LedgerKind.CONTESTED, held.member, at_us=c.now_us, subject=event, detail={"reason": reason})
-        contest = Contest(row, event, held.member, c.now_us, reason, None, None, None, None)
-        await add_contest(c.conn, contest)
-        await c.record("standing.contest", str(event), contest=row)
-        return contest
-
-    try:
-        return await change(hub, principal, work)
-    except Duplicate as e:
-        raise Conflict("this event was contested before; `contests` has the answer") from e
-
-
-async def answer(hub: Hub, directory: Directory, principal: Principal, row: int, *, upheld: bool, reason: str) -> Contest:
-    """Answer a contest by name: where it is upheld, what the event did is undone.
-
-    Raises:
-        Withheld: the caller is no coordinator, has the same owner as who contests, or made the ruling.
-        NotFound: there is no such contest.
-        Conflict: it was answered before.
-    """
-    require_role(principal, Role.COORDINATOR)
-    checked_name(reason, "reason", chars_max=REASON_CHARS_MAX)
-    async with hub.db.read() as conn:
-        contest = await find_contest(conn, row)
-        event = await find_event(conn, contest.event) if contest is not None else None
-    if contest is None or event is None:
-        raise NotFound("there is no such contest")
-    _refuse_interested(directory, principal, contest, event)
-
-    async def work(c: Change) -> Contest:
-        if not await answer_contest(c.conn, row, by=principal.credential, now_us=c.now_us, upheld=upheld, answer=reason):
-            raise Conflict("this contest was answered before")
-        detail = {"upheld": upheld, "reason": reason, "by": principal.credential, "of": _side(principal)}
-        await add_event(c.conn, LedgerKind.ANSWERED, contest.member, at_us=c.now_us, subject=contest.event, detail=detail)
-        await c.record("standing.answer", str(row), upheld=upheld, reason=reason)
-        answered = await find_contest(c.conn, row)
-        assert answered is not None, "it was found before, and contests stay"
-        return answered
-
-    return await change(hub, principal, work)
-
-
-async def list_all_contests(hub: Hub, principal: Principal, *, after: int, limit: int) -> list[Contest]:
-    """Return contests, the oldest first: everybody's for coordinators and administrators, the caller's member's for others."""
-    require_active(principal)
-    if principal.member is None and not principal.role.includes(Role.COORDINATOR):
-        return []
-    of = None if principal.role.includes(Role.COORDINATOR) else principal.member
-    async with hub.db.read() as conn:
-        return await list_contests(conn, None if of is None else of.id, after=after, limit=limit)
 
 
 def _is_judge(principal: Principal) -> bool:
@@ -181,14 +110,25 @@ async def _may_judge(hub: Hub, directory: Directory, principal: Principal, item:
     """Whether a judge's member sees an item and has no part in it; an administrator without a member sees only that there is one."""
     if principal.member is None:
         return True
-    if _is_related(directory, principal, item.member):
+    if is_related(directory, principal, item.member):
         return False
-    held = next((held for held in directory.collections.values() if held.row == item.collection_row), None)
+    return await sees(hub, directory, principal.member, label, item.collection_row)
+
+
+async def sees(hub: Hub, directory: Directory, member: Member, label: Label, collection_row: int) -> bool:
+    """Whether a member sees what stands in a collection under a label, as it is or as a rendition, now or later."""
+    held = next((held for held in directory.collections.values() if held.row == collection_row), None)
+    if held is None:
+        return False
     bundle = await hub.policies(directory)
-    return held is not None and bundle.decide_label(principal.member, label, held.collection).allowed
+    if bundle.decide_label(member, label, held.collection).allowed:
+        return True
+    rendition = label_of_rendition(label, label.recipients)
+    return label.attribution is not Attribution.EVERYONE and bundle.decide_label(member, rendition, held.collection).allowed
 
 
-def _is_related(directory: Directory, principal: Principal, member: MemberId) -> bool:
+def is_related(directory: Directory, principal: Principal, member: MemberId) -> bool:
+    """Whether somebody speaks for a member of the same owner."""
     return principal.member is not None and owner_of(principal.member) == owner_of(directory.members[member])
 
 
@@ -202,13 +142,6 @@ async def _answer(hub: Hub, directory: Directory, principal: Principal, item: It
     return ItemAnswer(item, producer, label.collection, rating, rules)
 
 
-def _refuse_interested(directory: Directory, principal: Principal, contest: Contest, event: LedgerEvent) -> None:
-    if _is_related(directory, principal, contest.member):
-        raise Withheld("a contest is answered by somebody of another organisation")
-    ruled_by = (event.detail.get("by"), event.detail.get("of"))
-    if event.kind is LedgerKind.RULED and (principal.credential == ruled_by[0] or (principal.member and _side(principal) == ruled_by[1])):
-        raise Withheld("a contest is answered by somebody who did not make the ruling")
-
-
-def _side(principal: Principal) -> str | None:
+def side_of(principal: Principal) -> str | None:
+    """Return the member for which somebody speaks, as the ledger keeps it."""
     return principal.member.id if principal.member is not None else None

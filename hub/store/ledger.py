@@ -14,17 +14,11 @@ from hub.store.tables import table
 LEDGER = table("ledger")
 
 _COLUMNS = ("at_us", "member_id", "kind", "version_row", "collection_row", "label_id", "subject", "detail", "assessed")
-_EVENT = (
+EVENT_COLUMNS = (
     LEDGER.c.row, LEDGER.c.at_us, LEDGER.c.member_id, LEDGER.c.kind, LEDGER.c.version_row, LEDGER.c.collection_row, LEDGER.c.label_id,
     LEDGER.c.subject, LEDGER.c.detail,
 )  # fmt: skip
-_FIND = prepare(select(*_EVENT).where(LEDGER.c.row == bindparam("row")))
-_OF_MEMBER = prepare(
-    select(*_EVENT)
-    .where(LEDGER.c.member_id == bindparam("member"), LEDGER.c.row < bindparam("before"))
-    .order_by(LEDGER.c.row.desc())
-    .limit(bindparam("limit"))
-)
+_FIND = prepare(select(*EVENT_COLUMNS).where(LEDGER.c.row == bindparam("row")))
 
 
 def accepted(batch: Batch) -> Change:
@@ -64,13 +58,8 @@ async def find_event(conn: Connection, row: int) -> LedgerEvent | None:
     return None if found is None else event_of(found)
 
 
-async def list_events(conn: Connection, member: MemberId, *, before: int, limit: int) -> list[LedgerEvent]:
-    """Return lines about a member from below the row `before`, the latest first."""
-    return [event_of(row) for row in await conn.fetch(_OF_MEMBER, member=member, before=before, limit=limit)]
-
-
 def event_of(row: Row) -> LedgerEvent:
-    """Return a line from its columns."""
+    """Return a line from its EVENT_COLUMNS."""
     number, at_us, member, kind, version, collection, label, subject, detail = row
     known = None if label is None else LabelId(label)
     return LedgerEvent(number, at_us, MemberId(member), LedgerKind(kind), version, collection, known, subject, read_detail(detail))

@@ -28,20 +28,20 @@ from hub.domain.label import Tlp
 from hub.domain.marking import SHARING_EXTENSION
 from hub.domain.member import MemberKind, Principal, Role
 from hub.domain.token import TEST, new_token
-from hub.service.adjudicate import contest_event
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
 from hub.service.agreements import Signature, add_agreement
 from hub.service.assess import assess_all
 from hub.service.authenticate import authenticate
 from hub.service.collections import add_collection
+from hub.service.contests import contest_event
 from hub.service.context import Hub
 from hub.service.credentials import add_certificate, issue_token
 from hub.service.groups import add_group
 from hub.service.members import add_member, suspend_member
 from hub.service.people import add_person
 from hub.service.releases import ask_release
-from hub.store.ledger import list_events
+from hub.store.contests import list_events
 from hub.store.migrate import upgrade
 from tests.taxii.content import envelope, indicator
 from tests.web.hubs import Running, running
@@ -163,7 +163,7 @@ def _settled() -> tuple[bytes, str, Community]:
         path = Path(directory) / "hub.sqlite3"
         pool.submit(upgrade, f"sqlite:///{path}").result()
         token, community = pool.submit(asyncio.run, _settle_at(f"sqlite:///{path}")).result()
-        assert [file.name for file in path.parent.iterdir()] == [path.name], "all of it is in the one file"
+        assert [file.name for file in path.parent.glob(f"{path.name}*")] == [path.name], "all of it is in the one file"
         return path.read_bytes(), token, community
 
 
@@ -230,11 +230,11 @@ async def give(hub: Hub) -> dict[str, str]:
         principal = Principal("test", Role.PUBLISHER, directory.find_member(slug))
         await push(hub, directory, principal, "hub", collection, envelope(indicator(extensions=extension)))
         async with hub.db.read() as conn:
-            (event,) = await list_events(conn, principal.member.id, before=2**63 - 1, limit=1)  # type: ignore[union-attr]
+            ((event, _),) = await list_events(conn, principal.member.id, before=None, limit=1)  # type: ignore[union-attr]
         items.append(str(event.row))
     await assess_all(hub)
-    contest = await contest_event(hub, Principal("test", Role.PUBLISHER, directory.find_member("water")), int(items[1]), "It was new.")
-    return {"item": items[0], "item_of_water": items[1], "item_hidden": items[2], "contest": str(contest.row)}
+    appeal = await contest_event(hub, Principal("test", Role.PUBLISHER, directory.find_member("water")), int(items[1]), "It was new.")
+    return {"item": items[0], "item_of_water": items[1], "item_hidden": items[2], "contest": str(appeal.contest.row)}
 
 
 async def share(hub: Hub, slug: str) -> str:

@@ -83,6 +83,7 @@ TABLE = {
     ("GET", "/standing/sectors"): ALL,
     ("GET", "/standing/{member}"): ALL,
     ("POST", "/standing/{member}/practice"): ADMINS_ADD,
+    ("GET", "/ledger"): (200, 200, 200, 200, 403),  # the last has none
     ("GET", "/contests"): ALL,
     ("POST", "/contests"): (403, 201, 201, 201, 404),  # the last has given nothing
     ("POST", "/contests/{contest}/answer"): COORDINATORS,  # another member's: nobody answers in a matter of their own

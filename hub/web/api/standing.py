@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 from aiohttp import hdrs
 
-from hub.domain.directory import Directory
-from hub.domain.ledger import Contest
+from hub.domain.anonymity import MINUTE_US
+from hub.domain.ledger import LedgerEvent
 from hub.domain.member import Member, Role
 from hub.domain.placing import Placed
 from hub.domain.standing import Aggregate, Part
@@ -14,7 +14,8 @@ from hub.domain.standing_explain import Line
 from hub.domain.standing_rules import EventKind
 from hub.domain.timestamp import format_timestamp
 from hub.errors import NotFound
-from hub.service import adjudicate, standing
+from hub.service import contests, standing
+from hub.service.contests import Appeal
 from hub.service.standing import Explained
 from hub.web.api import standing_models as models
 from hub.web.api.models import Listing, NamePage, RowPage
@@ -53,23 +54,29 @@ async def record_practice(call: Call[models.NewPractice]) -> models.LedgerLine:
     return models.LedgerLine(event=await standing.record_practice(call.hub, call.principal, call.path["member"], kind, call.sent.reason))
 
 
+async def list_events(call: Call[RowPage]) -> Listing[models.LedgerEvent]:
+    """List what the ledger says of your member, the latest first: each event can be contested."""
+    found = await contests.list_own_events(call.hub, call.principal, before=call.sent.after, limit=call.sent.limit)
+    following = found[-1][0].row if len(found) == call.sent.limit else None
+    return Listing[models.LedgerEvent](items=[event(*one) for one in found], next=following)
+
+
 async def list_contests(call: Call[RowPage]) -> Listing[models.Contest]:
     """List contests: coordinators and administrators see all, others their member's."""
-    found = await adjudicate.list_all_contests(call.hub, call.principal, after=call.sent.after or 0, limit=call.sent.limit)
-    following = found[-1].row if len(found) == call.sent.limit else None
-    return Listing[models.Contest](items=[contest(call.directory, one) for one in found], next=following)
+    found = await contests.list_appeals(call.hub, call.directory, call.principal, after=call.sent.after or 0, limit=call.sent.limit)
+    following = found[-1].contest.row if len(found) == call.sent.limit else None
+    return Listing[models.Contest](items=[contest(one) for one in found], next=following)
 
 
 async def contest_event(call: Call[models.NewContest]) -> models.Contest:
-    """Contest a ruling on an item of your member, or how new an item was taken to be."""
-    return contest(call.directory, await adjudicate.contest_event(call.hub, call.principal, call.sent.event, call.sent.reason))
+    """Contest an event about your member, of those that `/ledger` tells."""
+    return contest(await contests.contest_event(call.hub, call.principal, call.sent.event, call.sent.reason))
 
 
 async def answer_contest(call: Call[models.ContestAnswer]) -> models.Contest:
-    """Answer a contest by name; where it is upheld, what the event did is undone."""
+    """Answer a contest by name; where it is upheld, what follows from the event is put right."""
     row, sent = number(call.path["contest"]), call.sent
-    answered = await adjudicate.answer(call.hub, call.directory, call.principal, row, upheld=sent.upheld, reason=sent.reason)
-    return contest(call.directory, answered)
+    return contest(await contests.answer(call.hub, call.directory, call.principal, row, upheld=sent.upheld, reason=sent.reason))
 
 
 def shown(value: Explained) -> models.StandingShown:
@@ -111,11 +118,22 @@ def sector(name: str, value: Aggregate) -> models.SectorStanding:
     return models.SectorStanding(sector=name, members=value.members, median=str(value.median), standings=value.tiers)
 
 
-def contest(directory: Directory, value: Contest) -> models.Contest:
+def contest(appeal: Appeal) -> models.Contest:
     """Show a contest."""
+    value = appeal.contest
+    at_us = value.at_us if appeal.member is not None else value.at_us - value.at_us % MINUTE_US
     return models.Contest(
-        id=value.row, event=value.event, member=directory.members[value.member].slug, at=format_timestamp(value.at_us),
-        reason=value.reason, reviewer=value.reviewer, answered_at=moment(value.answered_us), upheld=value.upheld, answer=value.answer,
+        id=value.row, event=value.event, kind=appeal.kind, object=appeal.object,
+        member=None if appeal.member is None else appeal.member.slug, at=format_timestamp(at_us), reason=value.reason,
+        reviewer=value.reviewer, answered_at=moment(value.answered_us), upheld=value.upheld, answer=value.answer,
+    )  # fmt: skip
+
+
+def event(value: LedgerEvent, object: str | None) -> models.LedgerEvent:
+    """Show a line of the ledger to the member that it is about."""
+    return models.LedgerEvent(
+        event=value.row, at=format_timestamp(value.at_us), kind=value.kind, object=object, about=value.subject,
+        reason=value.detail.get("reason") or value.detail.get("why"),
     )  # fmt: skip
 
 
@@ -159,6 +177,7 @@ OPERATIONS = (
         hdrs.METH_POST, "/standing/{member}/practice", record_practice, Role.ADMIN,
         takes=models.NewPractice, gives=models.LedgerLine, status=HTTPStatus.CREATED,
     ),
+    Operation(hdrs.METH_GET, "/ledger", list_events, takes=RowPage, gives=Listing[models.LedgerEvent]),
     Operation(hdrs.METH_GET, "/contests", list_contests, takes=RowPage, gives=Listing[models.Contest]),
     Operation(
         hdrs.METH_POST, "/contests", contest_event, Role.PUBLISHER,

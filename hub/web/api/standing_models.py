@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hub.domain.ledger import LedgerKind
 from hub.domain.member import Standing
 from hub.domain.standing import Ground, Part
 from hub.domain.standing_rules import EventKind
@@ -141,6 +142,17 @@ class NewRuling(Given):
     reason: Reason
 
 
+class LedgerEvent(Shown):
+    """What the ledger says of your member, once."""
+
+    event: int = Field(description="by which it can be contested")
+    at: Moment
+    kind: LedgerKind
+    object: str | None = Field(description="the STIX object that your member gave, where it is about one")
+    about: int | None = Field(description="the event that it is about")
+    reason: str | None
+
+
 class NewContest(Given):
     """An event that the asker's member contests."""
 
@@ -151,7 +163,7 @@ class NewContest(Given):
 class ContestAnswer(Given):
     """A reviewer's answer."""
 
-    upheld: bool = Field(description="whether the member is right: then what the event did is undone")
+    upheld: bool = Field(description="whether the member is right: then what follows from the event is put right")
     reason: Reason
 
 
@@ -160,7 +172,9 @@ class Contest(Shown):
 
     id: int
     event: int
-    member: str
+    kind: LedgerKind = Field(description="of the contested event")
+    object: str | None = Field(description="the STIX object that the event is about, as you know it; null: none, or none that you see")
+    member: str | None = Field(description="who contests; null: the producer of an item, who is not named to you")
     at: Moment
     reason: str
     reviewer: str | None
