@@ -49,6 +49,9 @@ class Config:
         ("Ed25519", "ES256"), "algorithms of keys that members may register; ML-DSA-44 and ML-DSA-65 are known, too"
     )
     object_key_beside: str | None = _setting(None, "ML-DSA-44 or ML-DSA-65: the hub signs its objects with such a key as well")
+    log_witnesses: tuple[str, ...] = _setting(
+        (), 'who cosigns checkpoints of the transparency log: "NAME+ID+KEY https://…", as `hub witness` shows it'
+    )
     title: str = _setting("Fusion Hub", "title of the server in TAXII discovery")
     description: str | None = _setting(None, "description in TAXII discovery")
     contact: str | None = _setting(None, "contact in TAXII discovery and in the API description")

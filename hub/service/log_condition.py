@@ -1,6 +1,6 @@
 """What a process knows of the transparency log's condition."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hub.domain.tlog.checkpoint import Checkpoint
 
@@ -12,4 +12,5 @@ class LogCondition:
     fault: str | None = None  # why nothing is entered or signed; None: all is well, as far as anybody has looked
     published: Checkpoint | None = None  # the last one that this process knows of, and remembers
     is_recomputed: bool = False  # whether this process has found the whole tree anew
-    refused: dict[str, str] = field(default_factory=dict)  # what a witness holds against a log, by the log's name
+    evidence: str | None = None  # the checkpoint that a witness showed when it would not cosign
+    is_kept_here: bool = False  # whether this process is the one that enters and signs

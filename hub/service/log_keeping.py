@@ -144,15 +144,13 @@ async def follow(hub: Hub, note: str) -> None:
 
 async def _find_fault(hub: Hub) -> str | None:
     key = await open_log(hub)
-    if key.name in hub.log.refused:
-        return hub.log.refused[key.name]
     try:
         async with hub.db.read() as conn:
             size = await read_size(conn)
             published = await latest_checkpoint(conn, key.name)
         if not hub.log.is_recomputed:
             await _recompute(hub, size)
-        for note in (published, await asyncio.to_thread(_remembered, hub.config)):
+        for note in (published, await asyncio.to_thread(_remembered, hub.config), hub.log.evidence):
             if note is not None:
                 await _require_begins_with(hub, size, note, key)
     except (Contradiction, Unavailable) as e:

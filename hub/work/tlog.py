@@ -27,12 +27,14 @@ async def keep_log(hub: Hub, stop: asyncio.Event, holder: str) -> None:
         holder: a name of this node's own.
     """
     held_until_s = 0.0
+    hub.log.is_kept_here = hub.config.is_sqlite
     while not stop.is_set():
         try:
             if (hub.log.is_recomputed or await is_sound(hub)) and await is_behind(hub):
                 if monotonic() > held_until_s - _LEASE_S / 2 and await _is_ours(hub, holder):
                     held_until_s = monotonic() + _LEASE_S
-                if monotonic() < held_until_s and await is_sound(hub):
+                hub.log.is_kept_here = monotonic() < held_until_s
+                if hub.log.is_kept_here and await is_sound(hub):
                     await catch_up(hub)
         except (Duplicate, Unavailable) as e:
             log.warning("the transparency log waits: %s", e.detail)

@@ -1,0 +1,120 @@
+"""Having the log's checkpoints cosigned by witnesses, which other organisations run.
+
+* A witness is sent the proof that the tree goes on from the one that it cosigned last, and keeps the log to that.
+* Where it cosigned something that this tree does not begin with, its checkpoint bears the log's own signature: that is evidence, and the
+  log is not signed any more (`hub.service.log_keeping`). A witness's word alone stops nothing.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from hub.config import Config
+from hub.domain.tlog.checkpoint import Checkpoint, verify_checkpoint
+from hub.domain.tlog.cosignature import cosigned_at
+from hub.domain.tlog.note import Kind, Note, VerifierKey, parse_signatures
+from hub.domain.tlog.tiles import reader, tiles_for
+from hub.domain.tlog.tree import consistency_path, prove
+from hub.domain.tlog.witness import AddCheckpoint
+from hub.errors import ConfigError, Invalid, Unavailable
+from hub.outbound.witness import WitnessClient
+from hub.service.context import Hub
+from hub.service.log_keeping import is_sound, log_name, open_log
+from hub.store.database import Connection, Duplicate
+from hub.store.tlog import add_cosignature, cosigned_size, latest_checkpoint, read_tiles
+
+_COSIGNED, _OTHER_SIZE = 200, 409  # what C2SP tlog-witness has a witness answer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Somebody who keeps an eye on the log."""
+
+    key: VerifierKey
+    url: str
+
+
+def configured_witnesses(config: Config) -> list[Witness]:
+    """Return the witnesses that the settings name.
+
+    Raises:
+        ConfigError: a setting is not a verifier key and an address.
+    """
+    found = []
+    for text in config.log_witnesses:
+        key, _, url = text.partition(" ")
+        try:
+            witness = Witness(VerifierKey.parse(key), url.strip())
+        except Invalid as e:
+            raise ConfigError(f"log_witnesses: {e.detail}") from e
+        if witness.key.kind is not Kind.COSIGNATURE or urlsplit(witness.url).scheme not in ("http", "https"):
+            raise ConfigError('log_witnesses: write what `hub witness` shows, a space, and its address: "NAME+ID+KEY https://…"')
+        found.append(witness)
+    return found
+
+
+async def have_cosigned(hub: Hub, client: WitnessClient, witness: Witness) -> bool:
+    """Have the latest checkpoint cosigned; whether that is done.
+
+    Raises:
+        Unavailable: the witness does not answer, or not as it has to.
+    """
+    origin = await log_name(hub)
+    async with hub.db.read() as conn:
+        latest = await latest_checkpoint(conn, origin)
+        old = await cosigned_size(conn, origin, str(witness.key))
+    if latest is None:
+        return False
+    note = Note.parse(latest)
+    checkpoint = Checkpoint.parse(note.text)
+    if old >= checkpoint.size:
+        return True
+    status, said = await client.add_checkpoint(witness.url, str(await _request(hub, old, checkpoint, note)))
+    if status == _OTHER_SIZE and said.strip().isdecimal() and int(said) < checkpoint.size:
+        # It cosigned more, or less, than this hub knows of.
+        status, said = await client.add_checkpoint(witness.url, str(await _request(hub, int(said), checkpoint, note)))
+    if status != _COSIGNED:
+        await _look_at_evidence(hub, client, witness)
+        raise Unavailable(f"{witness.key.name} does not cosign {checkpoint.size} leaves: {status} {said.strip()[:200]}")
+    await _keep(hub, witness, checkpoint, note.text, said)
+    return True
+
+
+async def _request(hub: Hub, old: int, checkpoint: Checkpoint, note: Note) -> AddCheckpoint:
+    async with hub.db.read() as conn:
+        return AddCheckpoint(old, tuple(await _prove(conn, old, checkpoint.size)), note)
+
+
+async def _prove(conn: Connection, old: int, size: int) -> Sequence[bytes]:
+    path = consistency_path(old, size)
+    return prove(path, reader(await read_tiles(conn, tiles_for(path))))
+
+
+async def _keep(hub: Hub, witness: Witness, checkpoint: Checkpoint, text: str, said: str) -> None:
+    try:
+        own = witness.key.own(parse_signatures(said))
+        at_s = cosigned_at(Note(text, tuple(own)), witness.key)
+    except Invalid as e:
+        raise Unavailable(f"{witness.key.name}: {e.detail}") from e
+    if at_s is None:
+        raise Unavailable(f"{witness.key.name} answered without its cosignature")
+    try:
+        await hub.db.write(add_cosignature, checkpoint.origin, checkpoint.size, str(witness.key), own[0].line())
+    except Duplicate:
+        log.info("another node was told the same cosignature")
+
+
+async def _look_at_evidence(hub: Hub, client: WitnessClient, witness: Witness) -> None:
+    key = await open_log(hub)
+    evidence = await client.get_checkpoint(witness.url, key.name)
+    if evidence is None:
+        return
+    try:
+        verify_checkpoint(Note.parse(evidence), key)
+    except Invalid as e:
+        raise Unavailable(f"{witness.key.name} shows a checkpoint that is not this log's: {e.detail}") from e
+    hub.log.evidence = evidence
+    await is_sound(hub)
