@@ -147,7 +147,7 @@ async def verify_subscription(hub: Hub, principal: Principal, id: str) -> tuple[
     return await _verified(hub, await get_subscription(hub, principal, id, Role.PUBLISHER))
 
 
-async def test_subscription(hub: Hub, principal: Principal, id: str) -> Attempt:
+async def send_test_event(hub: Hub, principal: Principal, id: str) -> Attempt:
     """Send a test event to an endpoint at once, and return what became of it. One that has not agreed is asked first.
 
     Raises:

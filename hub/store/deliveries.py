@@ -68,6 +68,11 @@ _ATTEMPTS = prepare(
     .where(among(ATTEMPT.c.delivery_row, "rows"))
     .order_by(ATTEMPT.c.delivery_row, ATTEMPT.c.number)
 )  # fmt: skip
+_IS_WAITING = prepare(
+    select(DELIVERY.c.row).where(
+        DELIVERY.c.id == bindparam("id"), DELIVERY.c.subscription_row == bindparam("subscription"), DELIVERY.c.done_us.is_(None)
+    )
+)
 _TO_REPLAY = prepare(
     select(DELIVERY.c.row)
     .where(
@@ -205,6 +210,11 @@ async def replay(
         values = (subscription_row, *_due(due_us, rank, rest_until_us, Rank.RETRY, now_us), waiting)
         await conn.change([Change(LANE, _LANE_COLUMNS, [values], keys=1)])
     return len(rows)
+
+
+async def is_waiting(conn: Connection, subscription_row: int, id: DeliveryId) -> bool:
+    """Whether a delivery of a subscription waits to be sent."""
+    return await conn.fetch_one(_IS_WAITING, subscription=subscription_row, id=id_bytes(id)) is not None
 
 
 async def forget_deliveries(conn: Connection, *, before_us: int, limit: int) -> bool:
