@@ -16,7 +16,7 @@ from hub.service.hub_keys import open_keys
 from hub.service.policies import require_fit_policies
 from hub.store.database import open_database
 from hub.store.schema import check_migrated
-from hub.web import health, metrics, taxii, tlog
+from hub.web import health, metrics, taxii, tlog, trust
 from hub.web.addresses import ORIGINS, Origins
 from hub.web.api import routes as api
 from hub.web.connections import CONNECTIONS, Connections
@@ -55,7 +55,7 @@ def build_app(config: Config) -> web.Application:
     app[OBJECTS] = Allowance(config.objects_per_min, "objects pushed")
     app.cleanup_ctx.extend([_open, _work])
     app.on_response_prepare.extend([finish_headers, sign_response])
-    app.add_routes([*taxii.routes(), *api.routes(), *tlog.routes(), *health.routes(), *metrics.routes(config)])
+    app.add_routes([*taxii.routes(), *api.routes(), *tlog.routes(), *trust.routes(), *health.routes(), *metrics.routes(config)])
     return app
 
 

@@ -51,6 +51,8 @@ def explain_view(
     for version in explanation.versions:
         typer.echo(f"  version {version.version} in collection {version.collection}: {_seen(version)}")
         typer.echo(f"    basis: {_rests_on(version.basis)}")
+        for kid in version.signed_with:
+            typer.echo(f"    signed with {kid}{', which is compromised: suspect' if version.suspect else ''}")
         for reason in version.reasons:
             typer.echo(f"    {reason}")
         for label in version.labels:

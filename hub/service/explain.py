@@ -15,6 +15,7 @@ from hub.service.agreements import basis
 from hub.service.context import Hub
 from hub.service.view import Seen, rights, see
 from hub.store.feed import entries_of, list_labels
+from hub.store.trust import find_kids
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class VersionAnswer:
     seen_since: str | None  # the effective date, a TAXII timestamp; None where it is not in view
     answers: tuple[LabelAnswer, ...]  # all have to allow it
     basis: Basis  # what sharing in the collection rests on
+    signed_with: tuple[str, ...]  # the producer's keys whose signatures were verified
+    is_suspect: bool  # one of them was in other hands by then, perhaps
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -95,6 +98,7 @@ def _is_original(label: Label) -> bool:
 async def _in_collection(hub: Hub, directory: Directory, member: Member, held: HeldCollection, object_id: str) -> list[VersionAnswer]:
     async with hub.db.read() as conn:
         entries = await entries_of(conn, held.row, [object_id])
+        kids = await find_kids(conn, [entry.version_row for entry in entries]) if entries else {}
         labels = {label.id: label for label in await list_labels(conn, held.row)} if entries else {}
     if not entries:
         return []
@@ -109,5 +113,8 @@ async def _in_collection(hub: Hub, directory: Directory, member: Member, held: H
         in_view = since is not None and since <= seen.clock_us
         shown = format_timestamp(since) if since is not None and in_view else None
         rests_on = basis(hub, directory, held.collection)
-        found.append(VersionAnswer(held, entry.version_us, format_timestamp(entry.date_us), in_view, shown, answers, rests_on))
+        signed_with = kids.get(entry.version_row, ())
+        is_suspect = any(directory.keys[kid].is_suspect_at(entry.date_us) for kid in signed_with)
+        date_added = format_timestamp(entry.date_us)
+        found.append(VersionAnswer(held, entry.version_us, date_added, in_view, shown, answers, rests_on, signed_with, is_suspect))
     return found

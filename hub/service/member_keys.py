@@ -20,11 +20,13 @@ from hub.domain.signing.possession import CHALLENGE_S, Challenge, require_proof
 from hub.domain.signing.registered import MemberKey
 from hub.domain.timestamp import format_timestamp
 from hub.domain.tlog.leaf import LeafKind
+from hub.domain.webhooks.event import EventKind
 from hub.errors import Conflict, Invalid, NotFound
 from hub.service.administer import Change, change, is_admin, require_active, require_role
 from hub.service.context import Hub
 from hub.service.members import get_member, list_members
 from hub.store import trust as store
+from hub.store.happened import StoredEvent, record_event
 from hub.store.tlog import add_pending
 
 KEYS_ALIVE_MAX = 8  # of one member at a time
@@ -150,7 +152,8 @@ async def revoke_key(hub: Hub, principal: Principal, kid: str, *, at_us: int | N
 async def tell_compromised(hub: Hub, principal: Principal, kid: str, *, since_us: int) -> MemberKey:
     """Tell that a key may have been in other hands since a moment in the past: it is good no longer, and what came in since is suspect.
 
-    A later telling can only name an earlier moment.
+    All members are told which key it is; what of it they see, they find out with `list_suspects`. A later telling can only name an earlier
+    moment.
 
     Raises:
         Withheld, NotFound: not for this principal to do.
@@ -167,6 +170,8 @@ async def tell_compromised(hub: Hub, principal: Principal, kid: str, *, since_us
         await store.end_member_key(c.conn, ended)
         suspect = await store.count_signed(c.conn, kid, since_us=since_us)
         await _record(c, "key.compromised", ended, since=format_timestamp(since_us), suspect=suspect)
+        told = StoredEvent(EventKind.KEY_COMPROMISED, kid, facts={"since": format_timestamp(since_us)})
+        await record_event(c.conn, told, now_us=c.now_us)
         return ended
 
     return await change(hub, principal, work)

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from hub.domain.appending import Batch
 from hub.domain.ids import MemberId
+from hub.domain.label import Attribution
 from hub.domain.signing.keys import PublicKey
 from hub.domain.signing.registered import HubKey, MemberKey, Purpose
 from hub.store.database import Change, Connection, among, prepare
@@ -39,13 +40,18 @@ _END_HUB_KEY = prepare(
     update(HUB_KEY).where(HUB_KEY.c.purpose == bindparam("of"), HUB_KEY.c.until_us.is_(None)).values(until_us=bindparam("now"))
 )
 _SIGNED_BY = prepare(
-    select(VERSION.c.row, OBJECT.c.stix_id, VERSION.c.version, VERSION.c.version_us, VERSION.c.accepted_us)
+    select(VERSION.c.row, OBJECT.c.stix_id, VERSION.c.version, VERSION.c.accepted_us, OBJECT.c.attribution)
     .select_from(SIGNATURE)
     .join(VERSION, VERSION.c.row == SIGNATURE.c.version_row)
     .join(OBJECT, OBJECT.c.row == VERSION.c.object_row)
     .where(SIGNATURE.c.kid == bindparam("key"), SIGNATURE.c.version_row > bindparam("after"), VERSION.c.accepted_us >= bindparam("since"))
     .order_by(SIGNATURE.c.version_row)
     .limit(bindparam("limit"))
+)
+_GIVEN = prepare(
+    select(OBJECT.c.stix_id, VERSION.c.version, VERSION.c.producer_id, VERSION.c.accepted_us, OBJECT.c.attribution)
+    .join(OBJECT, OBJECT.c.row == VERSION.c.object_row)
+    .where(VERSION.c.row == bindparam("sought"))
 )
 _COUNT_SIGNED = prepare(
     select(func.count())
@@ -71,8 +77,19 @@ class SignedVersion:
     row: int
     stix_id: str
     version: str  # TAXII's version
-    version_us: int
     accepted_us: int
+    known_to: Attribution  # to whom it is known that the key's member gave it
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A version, and who gave it."""
+
+    stix_id: str
+    version: str  # TAXII's version
+    producer: MemberId
+    accepted_us: int
+    known_to: Attribution  # to whom the producer is known
 
 
 async def load_member_keys(conn: Connection) -> dict[str, MemberKey]:
@@ -124,7 +141,19 @@ def signed(batch: Batch) -> Change:
 
 async def list_signed(conn: Connection, kid: str, *, since_us: int, after: int, limit: int) -> list[SignedVersion]:
     """Return versions that a key signed and that came in since then, in their rows' order, from after the row `after`."""
-    return [SignedVersion(*row) for row in await conn.fetch(_SIGNED_BY, key=kid, since=since_us, after=after, limit=limit)]
+    rows = await conn.fetch(_SIGNED_BY, key=kid, since=since_us, after=after, limit=limit)
+    return [
+        SignedVersion(row, stix_id, version, accepted_us, Attribution(known_to or Attribution.EVERYONE))
+        for row, stix_id, version, accepted_us, known_to in rows
+    ]
+
+
+async def find_given_version(conn: Connection, row: int) -> Given:
+    """Return a version that there is."""
+    found = await conn.fetch_one(_GIVEN, sought=row)
+    assert found is not None, "versions are never deleted"
+    stix_id, version, producer, accepted_us, known_to = found
+    return Given(stix_id, version, MemberId(producer), accepted_us, Attribution(known_to or Attribution.EVERYONE))
 
 
 async def count_signed(conn: Connection, kid: str, *, since_us: int) -> int:

@@ -208,13 +208,13 @@ async def test_who_may_only_write_learns_nothing_of_what_others_wrote(either_sit
 # --- the API --------------------------------------------------------------------------------------------------------------
 
 HIDDEN_FROM = {
-    "reader": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement", "release", "item", "request"),
-    "publisher": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement", "release", "item", "request"),
+    "reader": ("member", "username", "group", "token", "spki_sha256", "kid", "collection", "agreement", "release", "item", "request"),
+    "publisher": ("member", "username", "group", "token", "spki_sha256", "kid", "collection", "agreement", "release", "item", "request"),
     "coordinator": ("username", "group", "token", "spki_sha256", "collection", "release", "item", "request"),
-    "suspended": ("member", "username", "group", "token", "spki_sha256", "collection", "agreement", "release", "item", "request"),
+    "suspended": ("member", "username", "group", "token", "spki_sha256", "kid", "collection", "agreement", "release", "item", "request"),
 }
 NO_SUCH = {
-    "member": "nobody", "username": "noone", "group": "nogroup", "token": "aaaaaaaaaaaa", "spki_sha256": "0" * 64,
+    "member": "nobody", "username": "noone", "group": "nogroup", "token": "aaaaaaaaaaaa", "spki_sha256": "0" * 64, "kid": "0" * 43,
     "collection": NOT_THERE["collection"], "agreement": "noagreement", "release": NOT_THERE["status"],
     "item": "987654321", "request": "987654321",
 }  # fmt: skip
@@ -255,7 +255,7 @@ async def test_row_25_what_is_hidden_answers_as_what_is_not_there_on_every_opera
 
 
 async def test_row_25_no_list_of_the_api_changes_when_something_is_added_that_is_not_for_the_caller(api: Administered) -> None:
-    lists = ["/members", "/groups", "/tokens", "/certificates", "/roots", "/collections", "/agreements", "/releases"]
+    lists = ["/members", "/keys", "/groups", "/tokens", "/certificates", "/roots", "/collections", "/agreements", "/releases"]
     lists += ["/policies/current", "/me", "/openapi.json"]
     before = {(who, path): seen(await api.get(who, path)) for who in ("reader", "publisher") for path in lists}
     added = [

@@ -24,9 +24,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from hub.config import Config
+from hub.domain.directory import Directory
 from hub.domain.label import Tlp
 from hub.domain.marking import SHARING_EXTENSION
 from hub.domain.member import MemberKind, Principal, Role
+from hub.domain.signing.keys import PrivateKey
+from hub.domain.signing.possession import prove
 from hub.domain.token import TEST, new_token
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
@@ -35,16 +39,19 @@ from hub.service.assess import assess_all
 from hub.service.authenticate import authenticate
 from hub.service.collections import add_collection
 from hub.service.contests import contest_event
-from hub.service.context import Hub
+from hub.service.context import Hub, open_hub
 from hub.service.credentials import add_certificate, issue_token
 from hub.service.groups import add_group
+from hub.service.member_keys import issue_challenge
 from hub.service.members import add_member, suspend_member
 from hub.service.people import add_person
 from hub.service.releases import ask_release
 from hub.store.contests import list_events
+from hub.store.database import open_database
 from hub.store.migrate import upgrade
+from tests.signing.community import register
 from tests.taxii.content import envelope, indicator
-from tests.web.hubs import Running, running
+from tests.web.hubs import Running, prepare, running
 
 PASSWORD = "correct horse battery staple"
 CALLERS = {
@@ -86,6 +93,8 @@ class Community:
     object_of_water: str  # that energy may see, too
     certificate: str  # of energy
     certificate_of_water: str
+    key: str  # a signing key of energy, by its thumbprint
+    key_of_water: str
     release: str  # that water asked of energy
     release_of_others: str  # that water asked of gone
     item: str  # of energy, with a request for reports back
@@ -174,8 +183,12 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 async def _settle_at(database_url: str) -> tuple[str, Community]:
-    async with running(database_url) as site:
-        return site.token, await settle(site.hub)
+    token = await prepare(database_url)  # not served, as each copy of the database makes keys of its own
+    db = await open_database(database_url)
+    try:
+        return token, await settle(await open_hub(Config(database_url=database_url), db))
+    finally:
+        await db.close()
 
 
 async def settle(hub: Hub) -> Community:
@@ -216,8 +229,16 @@ async def settle(hub: Hub) -> Community:
         for object_id in (seen["id"], others["gone"])
     ]
     await suspend_member(hub, COMMAND_LINE, "gone")
-    keys = [one.spki_sha256 for one in certificates]
-    return Community(tokens, shared.id, hidden.id, seen["id"], others["water"], *keys, *requests, **await give(hub))
+    spki = [one.spki_sha256 for one in certificates]
+    kids = [(await register(hub, PrivateKey.generate(), slug)).kid for slug in ("energy", "water")]
+    return Community(tokens, shared.id, hidden.id, seen["id"], others["water"], *spki, *kids, *requests, **await give(hub))
+
+
+def new_key(hub: Hub, directory: Directory, member: str) -> dict[str, object]:
+    """Return what registers a new signing key for a member, with the proof that it is at hand."""
+    key = PrivateKey.generate()
+    challenge = issue_challenge(hub, directory, COMMAND_LINE, key.public.jwk(), member=member).text
+    return {"name": "new", "jwk": key.public.jwk(), "challenge": challenge, "proof": prove(key, challenge)}
 
 
 async def give(hub: Hub) -> dict[str, str]:

@@ -9,8 +9,9 @@ from aiohttp import web
 from hub.app import build_app
 from hub.config import Config
 from hub.domain.policy import PolicyBundle
+from hub.domain.signing.keys import PrivateKey
 from hub.web.api.routes import OPERATIONS
-from tests.web.administered import Administered, Community, administered, certificate, token_of_nobody
+from tests.web.administered import Administered, Community, administered, certificate, new_key, token_of_nobody
 
 ROLES = ("reader", "publisher", "coordinator", "chief", "admin")
 # What each answers, in the order of ROLES, where it is about energy's own things.
@@ -45,6 +46,13 @@ TABLE = {
     ("POST", "/certificates"): ADMINS_ADD,
     ("GET", "/certificates/{spki_sha256}"): ALL,
     ("DELETE", "/certificates/{spki_sha256}"): ALL,
+    ("GET", "/keys"): ALL,
+    ("POST", "/keys/challenge"): COORDINATORS,
+    ("POST", "/keys"): (403, 403, 201, 201, 201),
+    ("GET", "/keys/{kid}"): ALL,
+    ("POST", "/keys/{kid}/revocation"): COORDINATORS,
+    ("POST", "/keys/{kid}/compromise"): COORDINATORS,
+    ("GET", "/keys/{kid}/suspects"): ALL,
     ("GET", "/roots"): ALL,
     ("POST", "/roots"): ADMINS_ADD,
     ("GET", "/roots/{root}"): ALL,
@@ -64,6 +72,7 @@ TABLE = {
     ("POST", "/releases"): (403, 201, 201, 201, 404),  # the last sees no content
     ("GET", "/releases/{release}"): (200, 200, 200, 200, 404),
     ("POST", "/releases/{release}/answer"): (403, 200, 200, 200, 404),
+    ("POST", "/releases/{release}/withdrawal"): (403, 403, 403, 403, 404),  # another member asked
     ("GET", "/attributions"): ALL,
     ("PUT", "/attributions/{collection}"): (403, 200, 200, 200, 403),  # the last is known to nobody by what it gives
     ("GET", "/members/{member}/names"): ALL,
@@ -114,6 +123,9 @@ FOREIGN = {
     ("DELETE", "/tokens/{token}"): (404, 404, 404, 200, 200),
     ("GET", "/certificates/{spki_sha256}"): (404, 404, 404, 200, 200),
     ("DELETE", "/certificates/{spki_sha256}"): (404, 404, 404, 200, 200),
+    ("GET", "/keys/{kid}"): (404, 404, 200, 200, 200),  # as members
+    ("POST", "/keys/{kid}/revocation"): (403, 403, 404, 200, 200),
+    ("POST", "/keys/{kid}/compromise"): (403, 403, 404, 200, 200),
     ("GET", "/collections/{collection}"): (404, 404, 404, 200, 200),
     ("GET", "/agreements/{agreement}"): (404, 404, 200, 200, 200),  # a coordinator knows all of them
     ("GET", "/releases/{release}"): (404, 404, 404, 404, 404),  # it is between others
@@ -144,6 +156,9 @@ def bodies(community: Community) -> dict[tuple[str, str], object]:
         ("PATCH", "/groups/{group}"): {"name": "Renamed"},
         ("POST", "/tokens"): {"name": "new", "role": "reader"},
         ("POST", "/certificates"): {"member": "energy", "name": "new", "role": "reader", "pem": certificate("new").pem},
+        ("POST", "/keys/challenge"): {"jwk": PrivateKey.generate().public.jwk(), "member": "energy"},
+        ("POST", "/keys/{kid}/revocation"): {},
+        ("POST", "/keys/{kid}/compromise"): {"since": "2026-01-01T00:00:00Z"},
         ("POST", "/roots"): {"slug": f"root-{n}", "title": "New"},
         ("PATCH", "/roots/{root}"): {"title": "Renamed"},
         ("POST", "/collections"): {"title": f"Collection {n}"},
@@ -183,7 +198,7 @@ def own(community: Community) -> dict[str, str]:
         "spki_sha256": community.certificate, "collection": community.collection, "right": "read", "grantee": "kind:operator",
         "agreement": "accord", "release": community.release, "digest": "0123456789abcdef",
         "item": community.item_of_water, "request": community.item, "contest": community.contest,
-        "lift": "3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a99",
+        "lift": "3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a99", "kid": community.key,
     }  # fmt: skip
 
 
@@ -192,6 +207,7 @@ def foreign(community: Community) -> dict[str, str]:
         "member": "water", "username": "wat", "group": "others", "token": token_id(community, "water"),
         "spki_sha256": community.certificate_of_water, "collection": community.hidden, "agreement": "elsewhere",
         "release": community.release_of_others, "item": community.item_hidden, "request": community.item_hidden,
+        "kid": community.key_of_water,
     }  # fmt: skip
 
 
@@ -212,6 +228,8 @@ async def ask(site: Administered, who: str | None, key: tuple[str, str], about: 
     if path == "/explain":
         path += f"?member={named['member']}&object={site.community.object}"
     body = bodies(site.community).get(key) if method not in ("GET", "DELETE") else None
+    if key == ("POST", "/keys"):
+        body = new_key(site.hub, await site.hub.directory(), named["member"])
     return (await site.ask(who, method, path, body)).status
 
 

@@ -58,6 +58,11 @@ def is_definition(obj: StixObject) -> bool:
     return True
 
 
+def definition_ids() -> frozenset[str]:
+    """Return the ids of all that `definitions` returns."""
+    return frozenset(_by_id())
+
+
 @cache
 def _by_id() -> dict[str, StixObject]:
     return {one.id: one for one in definitions()}

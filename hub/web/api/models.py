@@ -380,6 +380,8 @@ class VersionExplanation(Shown):
     basis: Basis
     reasons: list[str]
     labels: list[LabelExplanation]
+    signed_with: list[str] = Field(description="thumbprints of its producer's keys whose signatures the hub verified")
+    suspect: bool = Field(description="whether one of these keys may have been in other hands by then")
 
 
 class Explanation(Shown):

@@ -24,6 +24,7 @@ _PARAMETERS = {
     "username": "what a person signs in with",
     "group": "slug or id of a sharing group",
     "token": "a token's public id",
+    "kid": "thumbprint of a signing key (RFC 7638)",
     "spki_sha256": "SHA-256 of a certificate's public key, in hex",
     "root": "slug of an API Root",
     "collection": "id of a collection, or an alias that is in one API Root only",

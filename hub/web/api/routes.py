@@ -10,6 +10,7 @@ from hub.web.api import (
     collections,
     credentials,
     items,
+    keys,
     members,
     policies,
     policy_diff,
@@ -26,6 +27,7 @@ from hub.web.keys import CONFIG
 OPERATIONS = (
     *members.OPERATIONS,
     *credentials.OPERATIONS,
+    *keys.OPERATIONS,
     *collections.OPERATIONS,
     *agreements.OPERATIONS,
     *releases.OPERATIONS,

@@ -1,0 +1,118 @@
+"""Judging a signed object with keys that one trusts, as a consumer does: far from any hub, with what was published of the keys.
+
+* A key for something else (a hub's log, its answers) signs no objects.
+* A key that belongs to somebody signs for nobody else: who is named as the author must be its owner, as far as both are told.
+* What a compromised key signed is suspect, unless a hub attests that it took the object before that.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from hub.domain.json import excerpt, read_document
+from hub.domain.signing.keys import PublicKey
+from hub.domain.signing.object_signature import verify_object
+from hub.domain.signing.registered import KeyStatus, Purpose
+from hub.domain.timestamp import parse_timestamp
+from hub.errors import Invalid
+
+_DEPTH_MAX = 16
+_FOR_OBJECTS = {None, Purpose.OBJECT, Purpose.BESIDE}
+
+
+class Finding(StrEnum):
+    """What an object turned out to be."""
+
+    GOOD = "good"
+    UNSIGNED = "unsigned"
+    SUSPECT = "suspect"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A public key with what its publisher said of it."""
+
+    public: PublicKey
+    owner: str | None = None  # the identity that it belongs to; None: not told
+    purpose: str | None = None  # of a hub's key
+    status: str = KeyStatus.ACTIVE
+    compromised_from_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of the verification of an object."""
+
+    finding: Finding
+    told: str  # in words
+    keys: tuple[TrustedKey, ...] = ()
+
+
+def read_trusted(documents: Iterable[bytes]) -> dict[str, TrustedKey]:
+    """Return the keys of JWK Sets, or of single JSON Web Keys, by thumbprint; those of kinds that nobody here knows are passed over.
+
+    Raises:
+        Invalid: one of them is neither, or none of the keys is known.
+    """
+    found: dict[str, TrustedKey] = {}
+    for document in documents:
+        read = read_document(document, depth_max=_DEPTH_MAX).value
+        listed = read.get("keys", [read]) if isinstance(read, Mapping) else None
+        if not isinstance(listed, list) or not all(isinstance(jwk, Mapping) for jwk in listed):
+            raise Invalid("keys: a JWK Set (RFC 7517 §5) or a JSON Web Key is needed")
+        for jwk in listed:
+            try:
+                key = _trusted(jwk)
+            except Invalid:
+                continue
+            found[key.public.kid] = key
+    if not found:
+        raise Invalid("keys: there is no key among them that signs objects")
+    return found
+
+
+def judge(properties: Mapping[str, Any], keys: Mapping[str, TrustedKey], *, accepted_us: int | None = None) -> Verdict:
+    """Verify all signatures of an object.
+
+    Args:
+        accepted_us: when a hub took it, as it attests; None: not known.
+    """
+    used: list[TrustedKey] = []
+
+    def find_key(kid: str) -> PublicKey | None:
+        key = keys.get(kid)
+        if key is None or key.purpose not in _FOR_OBJECTS:
+            return None
+        used.append(key)
+        return key.public
+
+    try:
+        if not verify_object(properties, find_key):
+            return Verdict(Finding.UNSIGNED, "no signature")
+    except Invalid as e:
+        return Verdict(Finding.BAD, e.detail)
+    author = properties.get("created_by_ref")
+    for key in used:
+        if key.owner is not None and author not in {None, key.owner}:
+            told = f"signature: the key {key.public.kid} belongs to {key.owner}, and the object names {excerpt(author)} as its author"
+            return Verdict(Finding.BAD, told, tuple(used))
+    for key in used:
+        if key.compromised_from_us is not None and (accepted_us is None or accepted_us >= key.compromised_from_us):
+            return Verdict(Finding.SUSPECT, f"signature: the key {key.public.kid} is compromised", tuple(used))
+    ended = [key.public.kid for key in used if key.status not in {KeyStatus.ACTIVE, KeyStatus.COMPROMISED}]
+    told = f"signed with {', '.join(key.public.kid for key in used)}"
+    return Verdict(Finding.GOOD, f"{told} ({', '.join(ended)} has ended since, or not begun)" if ended else told, tuple(used))
+
+
+def _trusted(jwk: Mapping[str, Any]) -> TrustedKey:
+    key = TrustedKey(PublicKey.from_jwk(jwk))
+    match jwk.get("hub"):
+        case {"owner": str(owner), **told}:
+            since = told.get("compromised_from")
+            since_us = parse_timestamp(since) if isinstance(since, str) else None
+            purpose, status = told.get("purpose"), told.get("status", KeyStatus.ACTIVE)
+            return replace(key, owner=owner, purpose=purpose, status=str(status), compromised_from_us=since_us)
+        case _:
+            return key
