@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import uvloop
 
-from tests.bench import policy, poll, push, scale, stall, standing, validation
+from tests.bench import messages, policy, poll, push, scale, stall, standing, validation
 from tests.bench.databases import ENGINES, Unmeasured
 from tests.bench.load import Refused
 from tests.bench.report import Finding, show, table
@@ -22,6 +22,7 @@ BENCHES: dict[str, Callable[[Settings], AsyncIterator[Finding]]] = {
     "scale": scale.measure,
     "standing": standing.measure,
     "policy": policy.measure,
+    "messages": messages.measure,
 }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 MEDIA_TYPE = "application/taxii+json;version=2.1"
+HOST = "127.0.0.1"
 
 ANSWER_S_MAX = 120.0
 
@@ -47,14 +48,14 @@ class Load:
         return 1_000 * statistics.median(self.latencies)
 
 
-def get(path: str, token: str | None = None) -> bytes:
+def get(path: str, token: str | None = None, headers: Mapping[str, str] | None = None) -> bytes:
     """Return a GET request."""
-    return _request("GET", path, token, {})
+    return _request("GET", path, token, headers or {})
 
 
-def post(path: str, body: bytes, token: str | None = None) -> bytes:
+def post(path: str, body: bytes, token: str | None = None, headers: Mapping[str, str] | None = None) -> bytes:
     """Return a POST request with a TAXII body."""
-    return _request("POST", path, token, {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}) + body
+    return _request("POST", path, token, {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **(headers or {})}) + body
 
 
 async def run(port: int, requests: Iterator[bytes], *, connections: int, seconds: float = float("inf")) -> Load:
@@ -94,7 +95,7 @@ async def fetch(port: int, request: bytes) -> bytes:
 
 
 def _request(method: str, path: str, token: str | None, headers: Mapping[str, str]) -> bytes:
-    lines = {"Host": "127.0.0.1", "Accept": MEDIA_TYPE, **headers}
+    lines = {"Host": HOST, "Accept": MEDIA_TYPE, **headers}
     if token is not None:
         lines["Authorization"] = f"Bearer {token}"
     return "\r\n".join([f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items()), "", ""]).encode()

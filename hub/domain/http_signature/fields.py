@@ -55,6 +55,11 @@ def write_item(value: object, parameters: Mapping[str, Any]) -> str:
     return http_sf.ser((value, dict(parameters)))  # type: ignore[arg-type]
 
 
+def write_parameters(parameters: Mapping[str, Any]) -> str:
+    """Return parameters as they follow an item or a list."""
+    return write_item(1, parameters).removeprefix("1")
+
+
 def write_member(member: Any) -> str:
     """Return the value of one member of a dictionary: an item, or a list with its parameters."""
     return http_sf.ser([member])

@@ -8,6 +8,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from hub.domain.http_signature.fields import Item, read_dictionary, write_item, write_member
@@ -75,7 +76,7 @@ class Component:
         return self.name, dict(self.parameters)
 
     def __str__(self) -> str:
-        return write_item(self.name, dict(self.parameters))
+        return _written(self)
 
     def value_in(self, message: Message) -> str:
         """Return the component's value in a message (§2.1, §2.2).
@@ -100,6 +101,11 @@ class Component:
         if not value.isascii() or not value.replace("\t", " ").isprintable():
             raise NotUnderstood(f"Signature-Input: {self}: its value cannot be signed, as it is not printable ASCII")
         return value
+
+
+@lru_cache(maxsize=256)
+def _written(component: Component) -> str:
+    return write_item(component.name, dict(component.parameters))
 
 
 def of_request(name: str, key: str | None = None) -> Component:

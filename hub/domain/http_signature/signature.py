@@ -7,7 +7,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hub.domain.http_signature.fields import read_dictionary, write_dictionary, write_member
+from hub.domain.http_signature.fields import read_dictionary, write_dictionary, write_parameters
 from hub.domain.http_signature.message import Component, Message
 from hub.domain.signing.keys import Algorithm, PublicKey, Signer
 from hub.errors import NotUnderstood
@@ -92,9 +92,7 @@ def base_of(message: Message, covered: Iterable[Component], parameters: Mapping[
         NotUnderstood: the message has no such component.
     """
     covered = list(covered)
-    lines = [f"{component}: {component.value_in(message)}" for component in covered]
-    stated = write_member(([component.item for component in covered], dict(parameters)))
-    return "\n".join([*lines, f'"@signature-params": {stated}']).encode("ascii")
+    return _base(message, covered, _stated(covered, parameters))
 
 
 def sign(message: Message, label: str, covered: Iterable[Component], parameters: Mapping[str, int | str], signer: Signer) -> dict[str, str]:
@@ -104,9 +102,19 @@ def sign(message: Message, label: str, covered: Iterable[Component], parameters:
         NotUnderstood: the message has no such component.
     """
     covered = list(covered)
-    value = signer.sign(base_of(message, covered, parameters))
-    stated = ([component.item for component in covered], dict(parameters))
-    return {INPUT: write_dictionary({label: stated}), VALUE: write_dictionary({label: (value, {})})}
+    stated = _stated(covered, parameters)
+    value = signer.sign(_base(message, covered, stated))
+    return {INPUT: f"{label}={stated}", VALUE: write_dictionary({label: (value, {})})}
+
+
+def _stated(covered: Iterable[Component], parameters: Mapping[str, int | str]) -> str:
+    """Return what a signature says of itself, as it stands in the field and in the base."""
+    return f"({' '.join(map(str, covered))}){write_parameters(parameters)}"
+
+
+def _base(message: Message, covered: Iterable[Component], stated: str) -> bytes:
+    lines = [f"{component}: {component.value_in(message)}" for component in covered]
+    return "\n".join([*lines, f'"@signature-params": {stated}']).encode("ascii")
 
 
 def _signature(label: str, covered: object, parameters: Mapping[str, object], value: object) -> Signature:
