@@ -17,8 +17,9 @@ from requests.auth import AuthBase
 
 from hub.domain.http_signature.answer import ACCEPT, require_signed, wanted
 from hub.domain.http_signature.message import Answer, Lines, Request, normal_uri
-from hub.domain.signing.key_set import answer_keys
 from hub.domain.signing.keys import PublicKey
+from hub.domain.signing.registered import KeyStatus, Purpose
+from hub.domain.signing.trusted import read_trusted
 from hub.errors import HubError, Invalid, Unavailable
 
 KEYS_BYTES_MAX = 1024 * 1024
@@ -75,7 +76,7 @@ def load_keys(place: str, *, ca_file: str | None) -> dict[str, PublicKey]:
     url = urlsplit(place)
     if url.scheme not in ("https", "http"):
         try:
-            return answer_keys(Path(place).read_bytes())
+            return _answer_keys(Path(place).read_bytes())
         except OSError as e:
             raise Invalid(f"cannot read the keys in {place}: {e.strerror}") from e
     if url.scheme == "http" and not _is_here(url.hostname or ""):
@@ -87,7 +88,16 @@ def load_keys(place: str, *, ca_file: str | None) -> dict[str, PublicKey]:
         raise Unavailable(f"the keys at {place} cannot be fetched: {type(e).__name__}") from e
     if answer.status_code != 200:
         raise Unavailable(f"the keys at {place} cannot be fetched: it answered {answer.status_code}")
-    return answer_keys(document)
+    return _answer_keys(document)
+
+
+def _answer_keys(document: bytes) -> dict[str, PublicKey]:
+    """Return those keys of a JWK Set that sign answers now: of a hub's own keys, one for something else does not."""
+    listed = read_trusted([document]).items()
+    keys = {kid: key.public for kid, key in listed if key.purpose in (None, Purpose.RESPONSE) and key.status == KeyStatus.ACTIVE}
+    if not keys:
+        raise Invalid("there is no key in the JWK Set that signs answers")
+    return keys
 
 
 def _is_here(host: str) -> bool:
