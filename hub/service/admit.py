@@ -65,16 +65,18 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     if principal.member is None or not decision.can_write:
         raise Withheld("you may not write to this collection")
     raws = read_envelope(body, limits=limits_of(hub))
-    now_us = hub.now_us()
-    kept = Push(StatusId(new_uuid()), root, held.row, principal.member.id, principal.credential, principal.role, now_us, len(raws), 0)
-    if len(raws) > hub.config.push_inline_objects_max:
-        await hub.db.write(add_push, replace(kept, body=body))
+    now_us, total = hub.now_us(), len(raws)
+    sent = (StatusId(new_uuid()), root, held.row, principal.member.id, principal.credential, principal.role, now_us, total)
+    if total > hub.config.push_inline_objects_max:
+        kept = Push(*sent, done=0, body=body)
+        await hub.db.write(add_push, kept)
         hub.pushes_waiting.set()
-        return Status(kept.id, now_us, complete=False, total=kept.total)
+        return Status(kept.id, now_us, complete=False, total=total)
     door = await _door(hub, directory, principal.member, held, raws, await _meanings_brought(raws, limits_of(hub)))
     # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
     checked = await _check(replace(door, acknowledged=False), raws)
     outcomes: list[Outcome] = []
+    kept = Push(*sent, done=total, completed_us=now_us)  # once its last stretch is appended, which stores it
     members = directory.owners
     size = hub.config.push_chunk_objects
     for start in range(0, len(checked), size):
@@ -84,7 +86,7 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
         outcomes = await append_in_turn(hub, Stretch(kept, part, members, outcomes, is_last, held.collection.agreement, own))
         if own:
             hub.introduced.add(held.row)
-    return _status(replace(kept, done=kept.total, completed_us=now_us), outcomes)
+    return _status(kept, outcomes)
 
 
 async def check_draft(

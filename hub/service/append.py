@@ -79,8 +79,7 @@ async def _append_together(conn: Connection, stretches: list[Stretch], now_us: i
     decided = await _decide(conn, stretches, now_us)
     outcomes = [[*stretch.before, *found] for stretch, found in zip(stretches, decided.outcomes, strict=True)]
     finished = [(stretch.push, whole) for stretch, whole in zip(stretches, outcomes, strict=True) if stretch.is_last]
-    pushes = new_pushes([replace(push, done=push.total, completed_us=now_us) for push, _ in finished])
-    await _write(conn, decided, now_us, [pushes, new_outcomes([(push.id, 0, whole) for push, whole in finished])])
+    await _write(conn, decided, now_us, [new_pushes(finished)])
     return outcomes
 
 
@@ -91,7 +90,7 @@ async def append_stretch(conn: Connection, stretch: Stretch, now_us: int) -> Pus
     if not await advance_push(conn, push, done, now_us=now_us, until_us=now_us + LEASE_US):
         return await find_push(conn, push.id) or push
     decided = await _decide(conn, [stretch], now_us)
-    await _write(conn, decided, now_us, [new_outcomes([(push.id, push.done, decided.outcomes[0])])])
+    await _write(conn, decided, now_us, [new_outcomes(push, decided.outcomes[0])])
     return replace(push, done=done, completed_us=now_us if done == push.total else None)
 
 

@@ -17,13 +17,14 @@ OUTCOME = table("push_outcome")
 
 _INSERTED = (
     "id", "api_root", "collection_row", "member_id", "credential", "role", "request_us", "total", "done", "completed_us", "body",
-    "leased_until_us",
+    "leased_until_us", "outcomes",
 )  # fmt: skip
 _COLUMNS = (
     PUSH.c.id, PUSH.c.api_root, PUSH.c.collection_row, PUSH.c.member_id, PUSH.c.credential, PUSH.c.role,
     PUSH.c.request_us, PUSH.c.total, PUSH.c.done, PUSH.c.completed_us, PUSH.c.body,
 )  # fmt: skip
 _GET = prepare(select(*_COLUMNS).where(PUSH.c.id == bindparam("id")))
+_OUTCOMES_AT_ONCE = prepare(select(PUSH.c.outcomes).where(PUSH.c.id == bindparam("id")))
 _OUTCOMES = prepare(select(OUTCOME.c.outcomes).where(OUTCOME.c.push_id == bindparam("id")).order_by(OUTCOME.c.first))
 _NEXT = prepare(
     select(PUSH.c.id)
@@ -67,16 +68,12 @@ class Push:
 
 async def add_push(conn: Connection, push: Push) -> None:
     """Insert a push on which nobody works yet."""
-    await conn.change([new_pushes([push])])
+    await conn.insert_many(PUSH, _INSERTED, [(*_values(push), None)])
 
 
-def new_pushes(pushes: Sequence[Push]) -> Change:
-    """Return the change that inserts pushes on which nobody works."""
-    rows = [
-        (p.id, p.api_root, p.collection_row, p.member, p.credential, p.role.value, p.request_us, p.total, p.done, p.completed_us, p.body, 0)
-        for p in pushes
-    ]
-    return Change(PUSH, _INSERTED, rows)
+def new_pushes(pushes: Sequence[tuple[Push, Sequence[Outcome]]]) -> Change:
+    """Return the change that inserts pushes that are complete, with what became of their objects."""
+    return Change(PUSH, _INSERTED, [(*_values(push), _text(outcomes)) for push, outcomes in pushes])
 
 
 async def find_push(conn: Connection, id: str) -> Push | None:
@@ -87,13 +84,14 @@ async def find_push(conn: Connection, id: str) -> Push | None:
 
 async def list_outcomes(conn: Connection, id: StatusId) -> list[Outcome]:
     """Return what became of a push's objects so far, in the order of the envelope."""
-    return [Outcome(*outcome) for (text,) in await conn.fetch(_OUTCOMES, id=id) for outcome in orjson.loads(text)]
+    at_once = await conn.fetch_value(_OUTCOMES_AT_ONCE, id=id)
+    texts = [at_once] if at_once is not None else [text for (text,) in await conn.fetch(_OUTCOMES, id=id)]
+    return [Outcome(*outcome) for text in texts for outcome in orjson.loads(text)]
 
 
-def new_outcomes(stretches: Sequence[tuple[StatusId, int, Sequence[Outcome]]]) -> Change:
-    """Return the change that keeps what became of stretches: (push, the place in its envelope where it starts, outcomes)."""
-    rows = [(id, first, orjson.dumps([_written(o) for o in outcomes]).decode()) for id, first, outcomes in stretches]
-    return Change(OUTCOME, ("push_id", "first", "outcomes"), rows)
+def new_outcomes(push: Push, outcomes: Sequence[Outcome]) -> Change:
+    """Return the change that keeps what became of the next stretch of a push in the background."""
+    return Change(OUTCOME, ("push_id", "first", "outcomes"), [(push.id, push.done, _text(outcomes))])
 
 
 async def lease_push(conn: Connection, *, now_us: int, until_us: int) -> Push | None:
@@ -123,9 +121,16 @@ async def forget_pushes(conn: Connection, *, before_us: int) -> int:
     return await conn.execute(_FORGET, before=before_us)
 
 
-def _written(outcome: Outcome) -> list[str | None]:
-    written = [outcome.id, outcome.version, outcome.failure]
-    return written if outcome.warning is None else [*written, outcome.warning]
+def _values(push: Push) -> tuple[object, ...]:
+    return (
+        push.id, push.api_root, push.collection_row, push.member, push.credential, push.role.value, push.request_us, push.total, push.done,
+        push.completed_us, push.body, 0,
+    )  # fmt: skip
+
+
+def _text(outcomes: Sequence[Outcome]) -> str:
+    written = [[o.id, o.version, o.failure] if o.warning is None else [o.id, o.version, o.failure, o.warning] for o in outcomes]
+    return orjson.dumps(written).decode()
 
 
 def _push(row: Row) -> Push:

@@ -295,10 +295,11 @@ class PushRow(SQLModel, table=True):
     completed_us: int | None = Field(sa_column=Column(BigInteger, nullable=True))
     leased_until_us: int = Field(sa_column=Column(BigInteger, nullable=False))  # who works on it in the background may until then
     body: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    outcomes: str | None = Field(sa_column=Column(Text, nullable=True))  # JSON, of a push that was answered at once
 
 
 class PushOutcomeRow(SQLModel, table=True):
-    """The outcomes of one stretch of a push, written in the transaction that appended it."""
+    """The outcomes of one stretch of a push in the background, written in the transaction that appended it."""
 
     __tablename__ = "push_outcome"
     push_id: str = Field(sa_column=Column(Text, primary_key=True))

@@ -1,4 +1,7 @@
-"""What pushes write no more."""
+"""What pushes write no more: rows of their own for the outcomes of what is answered at once."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0007"
 down_revision = "0006"
@@ -7,4 +10,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("push", sa.Column("outcomes", sa.Text(), nullable=True))
