@@ -12,7 +12,8 @@ from hub.domain.tlog.auditing import Audit, Seen, audit
 from hub.domain.tlog.checkpoint import Checkpoint
 from hub.domain.tlog.leaf import Told, read_leaf
 from hub.domain.tlog.note import Note
-from hub.domain.tlog.tiles import bundle_path, split_bundle, tile_path, tiles_at
+from hub.domain.tlog.tiles import bundle_path, extend, reader, root_of, split_bundle, tile_path, tiles_at
+from hub.domain.tlog.tree import hash_leaf
 from hub.errors import NotFound
 from hub.service.admit import push
 from hub.service.context import Hub, open_hub
@@ -89,6 +90,14 @@ async def look(hub: Hub, before: Seen | None = None) -> Audit:
     found = audit(fetch, await open_log(hub), before)
     assert found.findings == []
     return found
+
+
+async def root_at(hub: Hub, size: int) -> bytes:
+    """Return the root over the first leaves, from the leaves themselves."""
+    files = await served(hub)
+    leaves = [leaf for path in sorted(files) if "entries" in path for leaf in split_bundle(files[path])]
+    tiles = extend(0, {}, [hash_leaf(leaf) for leaf in leaves[:size]])
+    return root_of(size, reader(tiles))
 
 
 async def receipt(hub: Hub, obj: Object, slug: str = AGENCY.slug) -> str:
