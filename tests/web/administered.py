@@ -156,8 +156,8 @@ async def administered(database_url: str, **settings: Any) -> AsyncIterator[Admi
     """Serve a hub with the community in it, on a fresh and migrated database."""
     settings = {"requests_per_min": 0, **settings}
     if database_url.startswith("sqlite:///"):
-        content, token, community = _settled()
-        await asyncio.to_thread(_replace, Path(database_url.removeprefix("sqlite:///")), content)
+        files, token, community = _settled()
+        await asyncio.to_thread(_replace, Path(database_url.removeprefix("sqlite:///")), files)
         async with running(database_url, token=token, **settings) as site:
             yield Administered(site, community)
     else:
@@ -166,20 +166,25 @@ async def administered(database_url: str, **settings: Any) -> AsyncIterator[Admi
 
 
 @functools.cache
-def _settled() -> tuple[bytes, str, Community]:
-    """Return a SQLite database with the community in it, and its tokens: to make one takes longer than most tests."""
+def _settled() -> tuple[dict[Path, bytes], str, Community]:
+    """Return a SQLite database with the community in it, the hub's keys, and its tokens: to make one takes longer than most tests."""
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(1) as pool:  # a loop of its own, beside those of the tests
         path = Path(directory) / "hub.sqlite3"
         pool.submit(upgrade, f"sqlite:///{path}").result()
         token, community = pool.submit(asyncio.run, _settle_at(f"sqlite:///{path}")).result()
         assert [file.name for file in path.parent.glob(f"{path.name}*")] == [path.name], "all of it is in the one file"
-        return path.read_bytes(), token, community
+        files = {file.relative_to(path.parent): file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
+        return files, token, community
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, files: dict[Path, bytes]) -> None:
     for part in path.parent.glob(f"{path.name}*"):  # the file, and what it may have left in its write-ahead log
         part.unlink()
-    path.write_bytes(content)
+    for name, content in files.items():
+        file = path.parent / name
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(0o600)
 
 
 async def _settle_at(database_url: str) -> tuple[str, Community]:
