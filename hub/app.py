@@ -33,6 +33,7 @@ from hub.work.clock import tick
 from hub.work.connectors import poll
 from hub.work.loops import Loop, Loops
 from hub.work.pushes import finish_pushes, forget_old_pushes
+from hub.work.reviews import remind
 from hub.work.tlog import keep_log
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,7 @@ def _loops(app: web.Application, hub: Hub) -> list[Loop]:
         Loop("clock", partial(tick, hub, holder=holder)),
         Loop("anonymity", partial(publish, hub)),
         Loop("log", partial(keep_log, hub, holder=holder)),
+        Loop("reviews", partial(remind, hub, tell_number=app[METRICS].reviews_due.set)),
         Loop("ledger", partial(assess_ledger, hub, holder=holder)),
         *(Loop(f"connector {source.name}", partial(poll, hub, source)) for source in configured_sources(hub.config)),
         Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing, log=hub.log)),

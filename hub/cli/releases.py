@@ -59,6 +59,16 @@ def answer_release(
     show_one(_acting(ctx, member, work), as_json=as_json)
 
 
+@app.command("withdraw")
+def withdraw_release(ctx: typer.Context, request: Name, member: Member, as_json: Json = False) -> None:
+    """Take back a request that the member made, before the source has answered."""
+
+    async def work(hub: Hub, _: Directory, principal: Principal) -> Release:
+        return await releases.withdraw_release(hub, principal, request)
+
+    show_one(_acting(ctx, member, work), as_json=as_json)
+
+
 @app.command("list")
 def list_releases(ctx: typer.Context, member: Member, as_json: Json = False) -> None:
     """List the requests that the member made, and those that it is the source for."""

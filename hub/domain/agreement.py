@@ -64,6 +64,10 @@ class Agreement:
         """Whether its review is past or near, and it has not ended."""
         return self.review_us <= at_us + REVIEW_AHEAD_US and not self.has_ended(at_us)
 
+    def is_overdue(self, at_us: int) -> bool:
+        """Whether its review is past, and it has not ended."""
+        return self.review_us <= at_us and not self.has_ended(at_us)
+
     def refusal(self, producer: Member, at_us: int) -> str | None:
         """Return why `producer` may bring nothing at all under the agreement at this moment, or None. What comes before the start waits."""
         if not self.includes(producer):

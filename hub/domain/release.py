@@ -20,6 +20,7 @@ class ReleaseState(StrEnum):
     REFUSED = "refused"
     AGREED = "agreed"  # the source is going to publish a looser version
     DONE = "done"  # it has
+    WITHDRAWN = "withdrawn"  # the asker took it back before the source had answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class ReleaseRequest:
     to: Grantee
     reason: str
     answer: ReleaseAnswer | None = None
+    withdrawn_us: int | None = None  # when the asker took it back; None: it did not
 
     @property
     def is_about_rendition(self) -> bool:
@@ -64,6 +66,8 @@ class ReleaseRequest:
 
     def state(self, released_us: int | None) -> ReleaseState:
         """Return where the request stands, if the source has published a looser version at `released_us` (None: it has not)."""
+        if self.withdrawn_us is not None:
+            return ReleaseState.WITHDRAWN
         if self.answer is None:
             return ReleaseState.OPEN
         if not self.answer.agreed:

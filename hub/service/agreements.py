@@ -6,7 +6,7 @@ basis of what was shared under it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from hub.domain.agreement import Agreement, Basis, Signatory, basis_of, checked_agreement
 from hub.domain.directory import Directory
@@ -21,6 +21,8 @@ from hub.service.administer import Change, change, get_any_agreement, get_any_me
 from hub.service.collections import grantee
 from hub.service.context import Hub
 from hub.store import agreements as store
+from hub.store.audit import add_audit
+from hub.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,13 @@ class Signature:
     person: str
     role: str
     signed_us: int
+
+
+class Reviews(NamedTuple):
+    """Agreements that are to be looked at again."""
+
+    due: list[Agreement]  # their date is past, or at most 30 days ahead
+    told: list[Agreement]  # of those, what was not yet in the audit trail
 
 
 class AgreementChanges(TypedDict, total=False):
@@ -153,6 +162,27 @@ async def end_agreement(hub: Hub, principal: Principal, name: str, *, reason: st
         return ended
 
     return await change(hub, principal, work)
+
+
+async def note_reviews(hub: Hub) -> Reviews:
+    """Leave a line in the audit trail, once each, where a review is 30 days ahead and where its date has passed; say what is due now."""
+    now_us = hub.now_us()
+    due = [agreement for agreement in (await hub.directory()).agreements.values() if agreement.is_due(now_us)]
+    async with hub.db.read() as conn:
+        untold = [one for one in due if not await store.was_told(conn, one.id, _review_of(one, now_us))]
+    return Reviews(due, [one for one in untold if await hub.db.write(_tell, one, now_us)])
+
+
+async def _tell(conn: Connection, agreement: Agreement, now_us: int) -> bool:
+    told = await store.tell(conn, agreement.id, _review_of(agreement, now_us))
+    if told:
+        detail = {"review_at": format_timestamp(agreement.review_us), "overdue": agreement.is_overdue(now_us)}
+        await add_audit(conn, at_us=now_us, actor="hub", action="agreement.review_due", target=agreement.slug, detail=detail)
+    return told
+
+
+def _review_of(agreement: Agreement, now_us: int) -> str:
+    return f"{agreement.review_us} {'overdue' if agreement.is_overdue(now_us) else 'due'}"
 
 
 def basis(hub: Hub, directory: Directory, collection: Collection) -> Basis:

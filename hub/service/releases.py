@@ -92,7 +92,7 @@ async def answer_release(hub: Hub, principal: Principal, request: str, *, agreed
         Withheld: the caller may not publish for its member, or it is the asker.
         NotFound: no such request, or none of the caller's member.
         Invalid: `reason` or `marking` is not as it should be.
-        Conflict: it was answered before.
+        Conflict: it was answered before, or the asker has taken it back.
     """
     require_role(principal, Role.PUBLISHER)
     held = await get_release(hub, principal, request)
@@ -106,6 +106,23 @@ async def answer_release(hub: Hub, principal: Principal, request: str, *, agreed
     if marking is not None:
         checked_name(marking, "marking")
     await hub.db.write(_answer, held.request, principal, ReleaseAnswer(agreed, reason, marking, hub.now_us()))
+    return await get_release(hub, principal, request)
+
+
+async def withdraw_release(hub: Hub, principal: Principal, request: str) -> Release:
+    """Take back a request that the caller's member made and that is not answered yet. One that was taken back stays as it is.
+
+    Raises:
+        Withheld: the caller may not publish for its member.
+        NotFound: the caller's member made no such request.
+        Conflict: it was answered.
+    """
+    require_role(principal, Role.PUBLISHER)
+    held = await get_release(hub, principal, request)
+    if principal.member is None or held.request.asker != principal.member.id:
+        raise NotFound("your member made no such request")
+    if held.state is not ReleaseState.WITHDRAWN:
+        await hub.db.write(_withdraw, held.request, principal, hub.now_us())
     return await get_release(hub, principal, request)
 
 
@@ -189,9 +206,15 @@ async def _add(conn: Connection, request: ReleaseRequest, principal: Principal, 
 
 async def _answer(conn: Connection, request: ReleaseRequest, principal: Principal, answer: ReleaseAnswer) -> None:
     if not await store.answer_request(conn, request.id, answer):
-        raise Conflict("the request was answered before")
+        raise Conflict("the request was answered before, or is withdrawn")
     if not request.is_about_rendition:  # whoever answers is its source
         await _record(conn, principal, request, answer.answered_us, "release.answer", agreed=answer.agreed, marking=answer.marking)
+
+
+async def _withdraw(conn: Connection, request: ReleaseRequest, principal: Principal, now_us: int) -> None:
+    if not await store.withdraw_request(conn, request.id, now_us=now_us):
+        raise Conflict("the request was answered before")
+    await _record(conn, principal, request, now_us, "release.withdraw", to=str(request.to))
 
 
 async def _record(conn: Connection, principal: Principal, request: ReleaseRequest, at_us: int, action: str, **detail: object) -> None:

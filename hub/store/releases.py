@@ -77,6 +77,11 @@ async def answer_request(conn: Connection, request: ReleaseId, answer: ReleaseAn
     )
 
 
+async def withdraw_request(conn: Connection, request: ReleaseId, *, now_us: int) -> bool:
+    """Write that the asker takes a request back, and return whether it was open."""
+    return bool(await conn.execute(_ANSWER, request=request, now=now_us, is_agreed=None, under=None, said=None))
+
+
 async def find_request(conn: Connection, request: str) -> ReleaseRequest | None:
     """Return a request by its id."""
     row = await conn.fetch_one(_GET, request=request)
@@ -101,8 +106,9 @@ async def is_asked(conn: Connection, asker: MemberId, stix_id: str, to: Grantee)
 def _request(row: Row) -> ReleaseRequest:
     id, asked_us, asker, source, source_known, *about, kind, value, reason, answered_us, agreed, marking, answer = row
     collection_row, object_row, stix_id, version_us, label = about
+    given = None if agreed is None else ReleaseAnswer(bool(agreed), answer, marking, answered_us)
     return ReleaseRequest(
         ReleaseId(id), asked_us, MemberId(asker), source, bool(source_known),
         AskedVersion(collection_row, object_row, stix_id, version_us, LabelId(label)), Grantee(GranteeKind(kind), value),
-        reason, None if answered_us is None else ReleaseAnswer(bool(agreed), answer, marking, answered_us),
+        reason, given, answered_us if given is None else None,
     )  # fmt: skip

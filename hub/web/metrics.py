@@ -46,6 +46,9 @@ class Metrics:
             "hub_log_fault", "1 where the transparency log is not signed, see the hub's log", registry=registry, multiprocess_mode="livemax"
         )
         self.log_size = Gauge("hub_log_size", "Leaves of the last signed tree", registry=registry, multiprocess_mode="livemax")
+        self.reviews_due = Gauge(
+            "hub_reviews_due", "Sharing agreements whose review is past or near", registry=registry, multiprocess_mode="livemax"
+        )
         self.writing = Gauge("hub_writing", "Write transactions that wait or run", registry=registry, multiprocess_mode="livesum")
 
     def count_answer(self, method: str, route: str, status: int, seconds: float, *, error: str | None) -> None:

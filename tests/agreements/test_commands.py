@@ -105,8 +105,11 @@ def test_a_release_is_asked_for_and_answered_and_the_basis_is_explained(shell: S
     asked = shell.json(*words)
     assert (asked["state"], asked["source"], asked["asker"]) == ("open", "energy", "water")
     assert "asked this already" in shell.run(*words, code=1)
+    withdrawn = shell.json("release", "withdraw", asked["id"], "--member", "water")
+    assert (withdrawn["state"], withdrawn["id"]) == ("withdrawn", asked["id"])
+    asked = shell.json(*words)
     answered = shell.json("release", "answer", asked["id"], "--member", "energy", "--yes", "--marking", "TLP:CLEAR", "--reason", "Gladly.")
     assert (answered["state"], answered["marking"]) == ("agreed", "TLP:CLEAR")
-    assert shell.json("release", "list", "--member", "water") == [answered]
+    assert shell.json("release", "list", "--member", "water") == [withdrawn, answered]
     assert shell.json("release", "show", asked["id"], "--member", "energy") == answered
     assert "no such request" in shell.run("release", "show", "nothing", "--member", "energy", code=1)

@@ -8,15 +8,25 @@ from typing import Any
 
 import pytest
 
+from hub.domain.agreement import REVIEW_AHEAD_US
 from hub.domain.label import Tlp
 from hub.domain.marking import TLP2_IDS
 from hub.domain.member import MemberKind, Principal, Role
+from hub.domain.standing import DAY_US
 from hub.domain.taxii import Query, Status
 from hub.domain.timestamp import format_timestamp
 from hub.errors import Conflict, Invalid, NotFound, Withheld
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import finish_push, push
-from hub.service.agreements import Signature, add_agreement, change_agreement, end_agreement, get_agreement, list_agreements
+from hub.service.agreements import (
+    Signature,
+    add_agreement,
+    change_agreement,
+    end_agreement,
+    get_agreement,
+    list_agreements,
+    note_reviews,
+)
 from hub.service.audit import list_audit
 from hub.service.collections import add_collection, change_collection
 from hub.service.context import Hub
@@ -24,6 +34,7 @@ from hub.service.explain import explain
 from hub.service.members import add_member
 from hub.service.retrieve import list_objects
 from hub.store.pushes import lease_push
+from hub.work.reviews import remind
 from tests.agreements.world import MINUTE_US, SKEW_US, START_US, Site
 from tests.taxii.content import DAY_3, Object, envelope, indicator, version_of
 
@@ -276,3 +287,32 @@ async def test_a_member_that_joins_a_party_s_kind_is_a_party(community: Communit
     await community.push(shared := indicator())
     await add_member(community.hub, COMMAND_LINE, slug="rail", name="Rail", kind=MemberKind.OPERATOR)
     assert (await community.poll("rail"))[0] == [shared["id"]]
+
+
+async def test_a_review_is_told_of_once_when_it_is_near_and_once_when_it_is_past(community: Community):
+    site, hub = community.site, community.hub
+    review_us = START_US + 60 * DAY_US
+    await change_agreement(hub, COMMAND_LINE, "cni", ends_us=None, review_us=review_us)
+    told = []
+    for moment in (review_us - REVIEW_AHEAD_US - 1, review_us - REVIEW_AHEAD_US, review_us - 1, review_us, review_us + DAY_US):
+        site.now_us = moment
+        told.append([(len(found.due), len(found.told)) for found in [await note_reviews(node) for node in (hub, hub)]])
+    assert told == [[(0, 0)] * 2, [(1, 1), (1, 0)], [(1, 0)] * 2, [(1, 1), (1, 0)], [(1, 0)] * 2]
+    await change_agreement(hub, COMMAND_LINE, "cni", review_us=site.now_us + DAY_US)
+    assert len((await note_reviews(hub)).told) == 1, "another date is told of anew"
+    traces = [entry for entry in await list_audit(hub, COMMAND_LINE, limit=20) if entry.action == "agreement.review_due"]
+    assert [(entry.actor, entry.target, entry.detail["overdue"]) for entry in reversed(traces)] == [
+        ("hub", "cni", False), ("hub", "cni", True), ("hub", "cni", False)
+    ]  # fmt: skip
+
+
+async def test_the_loop_shows_how_many_reviews_are_due_and_stops_when_told(community: Community):
+    shown: list[float] = []
+    stop = asyncio.Event()
+
+    def show(number: float) -> None:
+        shown.append(number)
+        stop.set()
+
+    await remind(community.hub, stop, show)
+    assert shown == [1]

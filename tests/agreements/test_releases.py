@@ -21,7 +21,7 @@ from hub.service.collections import add_collection
 from hub.service.context import Hub, open_hub
 from hub.service.groups import add_group
 from hub.service.members import add_member, suspend_member
-from hub.service.releases import answer_release, ask_release, get_release, list_releases
+from hub.service.releases import answer_release, ask_release, get_release, list_releases, withdraw_release
 from hub.service.renditions import publish_renditions
 from hub.service.retrieve import list_objects
 from hub.store.database import prepare
@@ -85,6 +85,27 @@ async def test_a_request_is_agreed_to_and_done_once_a_looser_version_is_there(co
     assert (done.state, done.request.to) == (ReleaseState.DONE, Grantee(GranteeKind.SECTOR, "water"))
     assert done.request.answer is not None
     assert (done.request.answer.marking, done.request.answer.reason) == ("TLP:GREEN", "It is known by now.")
+
+
+async def test_a_request_that_is_taken_back_is_answered_no_more_and_may_be_made_again(community: Community):
+    await community.push(shared := indicator(object_marking_refs=[AMBER]))
+    hub, energy, request = community.hub, await community.principal("energy"), await community.ask("energy", shared["id"])
+    with pytest.raises(NotFound, match="your member made no such request"):
+        await withdraw_release(hub, await community.principal("source"), request)
+    with pytest.raises(Withheld):
+        await withdraw_release(hub, await community.principal("energy", Role.READER), request)
+    withdrawn = await withdraw_release(hub, energy, request)
+    assert (withdrawn.state, withdrawn.request.withdrawn_us) == (ReleaseState.WITHDRAWN, community.site.now_us)
+    assert await withdraw_release(hub, energy, request) == withdrawn
+    assert await community.state(request, "source") is ReleaseState.WITHDRAWN
+    with pytest.raises(Conflict, match="or is withdrawn"):
+        await community.answer(request, agreed=False, marking=None)
+    again = await community.ask("energy", shared["id"])
+    await community.answer(again, agreed=False, marking=None)
+    with pytest.raises(Conflict, match="answered before"):
+        await withdraw_release(hub, energy, again)
+    traces = [entry.action for entry in await list_audit(hub, COMMAND_LINE, limit=4)]
+    assert traces == ["release.answer", "release.ask", "release.withdraw", "release.ask"]
 
 
 async def test_a_no_stays_a_no_whatever_is_published_later(community: Community):

@@ -73,6 +73,7 @@ TABLE = {
     ("GET", "/releases/{release}"): (200, 200, 200, 200, 404),
     ("POST", "/releases/{release}/answer"): (403, 200, 200, 200, 404),
     ("POST", "/releases/{release}/withdrawal"): (403, 403, 403, 403, 404),  # another member asked
+    ("POST", "/releases/{release}/withdrawal"): (403, 404, 404, 404, 404),  # another member asked
     ("GET", "/attributions"): ALL,
     ("PUT", "/attributions/{collection}"): (403, 200, 200, 200, 403),  # the last is known to nobody by what it gives
     ("GET", "/members/{member}/names"): ALL,

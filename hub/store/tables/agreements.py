@@ -53,7 +53,7 @@ class ReleaseRequestRow(SQLModel, table=True):
     grantee_kind: str = Field(sa_column=Column(Text, nullable=False))  # to whom it should be released
     grantee_value: str = Field(sa_column=Column(Text, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))
-    answered_us: int | None = Field(sa_column=Column(BigInteger, nullable=True))  # None: open
-    agreed: int | None = Field(sa_column=Column(SmallInteger, nullable=True))  # 1: yes, 0: no
+    answered_us: int | None = Field(sa_column=Column(BigInteger, nullable=True))  # or withdrawn; None: open
+    agreed: int | None = Field(sa_column=Column(SmallInteger, nullable=True))  # 1: yes, 0: no; None: open, or withdrawn by the asker
     marking: str | None = Field(sa_column=Column(Text, nullable=True))  # what the source will publish it under, where it agreed
     answer: str | None = Field(sa_column=Column(Text, nullable=True))  # the source's reason

@@ -120,3 +120,4 @@ class Release(Shown):
     answer: str | None
     marking: str | None = Field(description="what the source is going to publish the object under")
     released_at: Moment | None = Field(description="when the source published a looser version")
+    withdrawn_at: Moment | None = Field(description="when the asker took it back")

@@ -44,6 +44,11 @@ async def answer_release(call: Call[models.ReleaseAnswer]) -> models.Release:
     return shown(call.directory, answered)
 
 
+async def withdraw_release(call: Call[None]) -> models.Release:
+    """Take back a request for wider release that your member made, before the source has answered."""
+    return shown(call.directory, await releases.withdraw_release(call.hub, call.principal, call.path["release"]))
+
+
 def shown(directory: Directory, value: Release) -> models.Release:
     """Show a request to its asker, without the source's name where that is not for the asker, or to the source."""
     request, answer = value.request, value.request.answer
@@ -55,7 +60,7 @@ def shown(directory: Directory, value: Release) -> models.Release:
         version=format_timestamp(request.about.version_us), to=str(request.to), reason=request.reason, state=value.state,
         answered_at=render.moment(answer.answered_us if answer is not None else None),
         answer=answer.reason if answer is not None else None, marking=answer.marking if answer is not None else None,
-        released_at=render.moment(value.released_us),
+        released_at=render.moment(value.released_us), withdrawn_at=render.moment(request.withdrawn_us),
     )  # fmt: skip
 
 
@@ -69,4 +74,5 @@ OPERATIONS = (
     Operation(
         hdrs.METH_POST, "/releases/{release}/answer", answer_release, Role.PUBLISHER, takes=models.ReleaseAnswer, gives=models.Release
     ),
+    Operation(hdrs.METH_POST, "/releases/{release}/withdrawal", withdraw_release, Role.PUBLISHER, gives=models.Release),
 )  # fmt: skip
