@@ -27,6 +27,7 @@ from hub.web.limits import OBJECTS, REQUESTS, Allowance
 from hub.web.message_signatures import sign_response, verify_message
 from hub.web.metrics import METRICS, Metrics
 from hub.web.middleware import authenticate_request, finish_headers, identify_request
+from hub.web.stream import STREAMS, Streams
 from hub.work.anonymity import publish
 from hub.work.assess import assess_ledger
 from hub.work.clock import tick
@@ -54,6 +55,7 @@ def build_app(config: Config) -> web.Application:
     app[CONNECTIONS] = Connections(config, tell_number=app[METRICS].connections.set)
     app[REQUESTS] = Allowance(config.requests_per_min, "requests")
     app[OBJECTS] = Allowance(config.objects_per_min, "objects pushed")
+    app[STREAMS] = Streams(config)
     app.cleanup_ctx.extend([_open, _work])
     app.on_response_prepare.extend([finish_headers, sign_response])
     app.add_routes([*taxii.routes(), *api.routes(), *tlog.routes(), *trust.routes(), *health.routes(), *metrics.routes(config)])
@@ -72,6 +74,7 @@ def _loops(app: web.Application, hub: Hub) -> list[Loop]:
         Loop("reviews", partial(remind, hub, tell_number=app[METRICS].reviews_due.set)),
         Loop("ledger", partial(assess_ledger, hub, holder=holder)),
         *(Loop(f"connector {source.name}", partial(poll, hub, source)) for source in configured_sources(hub.config)),
+        Loop("streams", partial(app[STREAMS].wake, hub)),
         Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing, log=hub.log)),
     ]
 

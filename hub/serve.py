@@ -34,6 +34,7 @@ from hub.web.connections import CONNECTIONS
 from hub.web.health import HEALTH
 from hub.web.keys import CONFIG
 from hub.web.metrics import METRICS
+from hub.web.stream import STREAMS
 
 try:
     import uvloop
@@ -170,6 +171,7 @@ async def _finish(app: web.Application, sock: socket.socket) -> None:
     """Let go of the socket without losing a client: whoever has connected is answered, here or by those who have taken over."""
     health, connections = app[HEALTH], app[CONNECTIONS]
     health.draining = True
+    app[STREAMS].end()
     connections.refuse(leave_queued=health.handed_over)
     sock.close()
     within_s = _TAKE_OVER_WAIT_S if health.handed_over else _NEW_CLIENTS_WAIT_S

@@ -142,7 +142,7 @@ def check_answer(answer: Answer) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "Server" not in answer.headers
     if answer.status < 400:
-        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["Content-Type"] in ("application/json", "text/event-stream")
         return
     assert answer.status < 500, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"

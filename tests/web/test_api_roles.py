@@ -72,7 +72,6 @@ TABLE = {
     ("POST", "/releases"): (403, 201, 201, 201, 404),  # the last sees no content
     ("GET", "/releases/{release}"): (200, 200, 200, 200, 404),
     ("POST", "/releases/{release}/answer"): (403, 200, 200, 200, 404),
-    ("POST", "/releases/{release}/withdrawal"): (403, 403, 403, 403, 404),  # another member asked
     ("POST", "/releases/{release}/withdrawal"): (403, 404, 404, 404, 404),  # another member asked
     ("GET", "/attributions"): ALL,
     ("PUT", "/attributions/{collection}"): (403, 200, 200, 200, 403),  # the last is known to nobody by what it gives
@@ -107,6 +106,7 @@ TABLE = {
     ("PUT", "/policies/shadow"): ADMINS,
     ("DELETE", "/policies/shadow"): ADMINS,
     ("POST", "/preview"): (403, 200, 200, 200, 404),  # the last sees no collection
+    ("GET", "/stream"): (200, 200, 200, 200, 403),  # the last is told nothing
     ("GET", "/audit"): ADMINS,
     ("GET", "/explain"): ALL,
     ("GET", "/me"): ALL,
@@ -228,6 +228,8 @@ async def ask(site: Administered, who: str | None, key: tuple[str, str], about: 
     path = path.format_map(named)
     if path == "/explain":
         path += f"?member={named['member']}&object={site.community.object}"
+    elif path == "/stream":
+        path += "?wait=false"
     body = bodies(site.community).get(key) if method not in ("GET", "DELETE") else None
     if key == ("POST", "/keys"):
         body = new_key(site.hub, await site.hub.directory(), named["member"])

@@ -163,7 +163,10 @@ def _refusals(operation: Operation, *, named: bool) -> list[HTTPStatus]:
 
 
 def _success(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
-    return {"description": operation.status.phrase, "content": {JSON_TYPE: {"schema": schemas.reference(operation.gives, "serialization")}}}
+    return {
+        "description": operation.status.phrase,
+        "content": {operation.media_type: {"schema": schemas.reference(operation.gives, "serialization")}},
+    }
 
 
 def _problem(description: str) -> dict[str, Any]:

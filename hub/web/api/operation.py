@@ -31,6 +31,7 @@ FAULTS_TOLD_MAX = 5
 
 Sent = TypeVar("Sent")
 T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Operation:
     takes: type[BaseModel] | None = None
     gives: type[BaseModel]
     status: HTTPStatus = HTTPStatus.OK
+    media_type: str = JSON_TYPE  # of the answer
 
     @property
     def reads(self) -> bool:
@@ -80,6 +82,17 @@ class Operation:
         return serve
 
 
+@dataclass(frozen=True, slots=True)
+class Streaming(Operation):
+    """An operation that reads, and whose handler answers by itself, for as long as it likes. `gives` describes one event of the answer."""
+
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]  # type: ignore[assignment]
+
+    def route(self) -> web.RouteDef:
+        """Return the route that serves it. There is no HEAD of what goes on."""
+        return web.get(PREFIX + self.path, self.handler, allow_head=False)
+
+
 def page(items: Sequence[T], query: PageQuery[KeyT], *, key: Callable[[T], KeyT]) -> tuple[list[T], KeyT | None]:
     """Return the items of a page out of all of them, which are in order of `key`, and the `after` of the next page."""
     rest = [item for item in items if query.after is None or key(item) > query.after]
@@ -87,11 +100,23 @@ def page(items: Sequence[T], query: PageQuery[KeyT], *, key: Callable[[T], KeyT]
     return found, key(found[-1]) if len(rest) > len(found) else None
 
 
+def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
+    """Return the query of a request, checked.
+
+    Raises:
+        Invalid: a parameter is unknown, twice there, or not as it should be.
+    """
+    try:
+        return model.model_validate(_single(request))
+    except ValidationError as e:
+        raise Invalid(_told(e)) from e
+
+
 async def _read(request: web.Request, operation: Operation) -> BaseModel:
     assert operation.takes is not None, "asked only where something is taken"
+    if operation.reads:
+        return read_query(request, operation.takes)
     try:
-        if operation.reads:
-            return operation.takes.model_validate(_single(request))
         body = await read_body(request, request.app[CONFIG])
         if request.content_type != JSON_TYPE:
             raise Unsupported(f"Content-Type: the API takes {JSON_TYPE}")

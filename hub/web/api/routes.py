@@ -4,6 +4,7 @@ import json
 
 from aiohttp import hdrs, web
 
+from hub.web import stream
 from hub.web.api import (
     agreements,
     anonymity,
@@ -39,6 +40,7 @@ OPERATIONS = (
     *standing.OPERATIONS,
     *items.OPERATIONS,
     *report_backs.OPERATIONS,
+    *stream.OPERATIONS,
 )
 
 

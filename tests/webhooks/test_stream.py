@@ -1,0 +1,352 @@
+"""The live stream over HTTP: what it tells and to whom, where it goes on, and how it ends."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from hub.domain.ids import MemberId
+from hub.domain.label import Tlp
+from hub.domain.member import Principal, Role
+from hub.domain.stix_tlp import TLP2_IDS
+from hub.domain.taxii import ALL_VERSIONS, Query, Right
+from hub.domain.webhooks.event import CONTENT_BYTES_MAX, Event
+from hub.domain.webhooks.position import StreamPosition, seal, unseal
+from hub.domain.webhooks.subscription import Filter
+from hub.errors import NotUnderstood
+from hub.service.administer import COMMAND_LINE
+from hub.service.admit import push
+from hub.service.collections import grant_right, revoke_right
+from hub.service.credentials import issue_token, revoke_token
+from hub.service.members import suspend_member
+from hub.service.remove import delete_object
+from hub.service.stream import Stream
+from hub.web.keys import CONFIG
+from hub.web.stream import STREAMS, Streams
+from tests.taxii.content import DAY_2, envelope, indicator, malware
+from tests.web.administered import Administered, administered
+from tests.web.hubs import WITHIN_S, prepare, serve_process, until
+
+
+@dataclass
+class Told:
+    """What a client of the stream got."""
+
+    name: str = "message"
+    id: str | None = None
+    data: list[str] = field(default_factory=list)
+
+    @property
+    def event(self) -> Any:
+        return json.loads("\n".join(self.data))
+
+
+class Client:
+    """Reads Server-Sent Events as browsers do (WHATWG HTML, 9.2.6)."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+        self.last_id = ""
+        self.comments = 0
+
+    async def next(self) -> Told:
+        """Return the next event."""
+        told = await self._read()
+        assert told is not None, "the stream has ended"
+        return told
+
+    async def rest(self) -> list[Told]:
+        """Return all events to the end of the stream."""
+        found = []
+        while (told := await self._read()) is not None:
+            found.append(told)
+        return found
+
+    async def _read(self) -> Told | None:
+        told = Told()
+        async with asyncio.timeout(WITHIN_S):
+            while line := (await self.response.content.readline()).decode():
+                name, _, value = line.rstrip("\n").partition(":")
+                value = value.removeprefix(" ")
+                if not line.strip():
+                    if told.data:
+                        return told
+                    told = Told()
+                elif name == "data":
+                    told.data.append(value)
+                elif name == "event":
+                    told.name = value
+                elif name == "id":
+                    told.id = self.last_id = value
+                elif not name:
+                    self.comments += 1
+        return None
+
+
+@contextlib.asynccontextmanager
+async def listening(site: Administered, who: str = "reader", query: str = "", last_id: str | None = None) -> AsyncIterator[Client]:
+    headers = {"Authorization": f"Bearer {site.community.tokens[who]}"} | ({"Last-Event-ID": last_id} if last_id is not None else {})
+    async with site.running.session.get(f"{site.running.url}/api/v1/stream{query}", headers=headers) as response:
+        assert response.status == 200, await response.text()
+        assert response.headers["Content-Type"] == "text/event-stream"
+        client = Client(response)
+        yield client
+
+
+async def share(site: Administered, *objects: dict[str, Any], by: str = "water", collection: str = "shared") -> list[str]:
+    directory = await site.hub.directory()
+    principal = Principal("test", Role.PUBLISHER, directory.find_member(by))
+    status = await push(site.hub, directory, principal, "hub", collection, envelope(*objects))
+    assert status.failures == ()
+    return [obj["id"] for obj in objects]
+
+
+@pytest.fixture
+async def site(sqlite_url: str) -> AsyncIterator[Administered]:
+    async with administered(sqlite_url) as site:
+        yield site
+
+
+async def test_what_is_shared_is_told_at_once_and_what_is_hidden_never(database_url: str):
+    async with administered(database_url) as site, listening(site) as client:
+        await share(site, indicator(object_marking_refs=[TLP2_IDS[Tlp.RED]]))
+        await share(site, indicator(), collection="hidden")
+        [id] = await share(site, obj := indicator(object_marking_refs=[TLP2_IDS[Tlp.AMBER]]))
+        told = await client.next()
+        assert (told.name, told.event["type"], told.event["subject"]) == ("added", "fusion-hub.added", id)
+        data = told.event["data"]
+        assert (data["version"], data["tlp"], data["collection"]) == (obj["modified"], "amber", site.community.collection)
+        assert "object" not in data
+        await share(site, obj | {"modified": DAY_2})
+        told = await client.next()
+        assert (told.name, told.event["data"]["version"]) == ("updated", DAY_2)
+        directory = await site.hub.directory()
+        water = Principal("test", Role.PUBLISHER, directory.find_member("water"))
+        await delete_object(site.hub, directory, water, "hub", "shared", id, Query(versions=ALL_VERSIONS))
+        told = await client.next()
+        assert (told.name, told.event["subject"]) == ("deleted", id)
+
+
+async def test_who_comes_back_goes_on_without_a_gap_or_a_repetition(site: Administered):
+    async with listening(site) as client:
+        [first] = await share(site, indicator())
+        told = await client.next()
+        assert told.event["subject"] == first
+    missed = await share(site, *(indicator() for _ in range(450)))  # more than two pages
+    async with listening(site, last_id=client.last_id, query="?wait=false") as again:
+        found = await again.rest()
+    assert [one.event["subject"] for one in found] == missed
+    assert len({one.event["id"] for one in found}) == len({one.id for one in found}) == len(missed)
+    # From the middle, by the parameter, and from the end.
+    async with listening(site, query=f"?wait=false&last_event_id={found[200].id}") as middle:
+        assert [one.event["id"] for one in await middle.rest()] == [one.event["id"] for one in found[201:]]
+    async with listening(site, last_id=again.last_id, query="?wait=false") as end:
+        assert await end.rest() == []
+
+
+async def test_a_position_moves_past_what_the_filter_leaves_out(site: Administered):
+    async with listening(site, query="?wait=false&types=malware") as client:
+        assert await client.rest() == []
+    before = client.last_id
+    await share(site, indicator())
+    async with listening(site, query="?wait=false&types=malware", last_id=before) as client:
+        assert await client.rest() == []
+    async with listening(site, query="?wait=false", last_id=client.last_id) as client:
+        assert len(await client.rest()) == 0
+    async with listening(site, query="?wait=false", last_id=before) as client:
+        assert len(await client.rest()) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("types=malware,tool", [1]), ("types=indicator", [0, 2]), ("tlp_max=green", [0, 1]), ("events=added", [0, 1, 2]),
+        ("events=revoked", [2]), ("values=198.51.100.77", [0]), ("producers=energy", [0]), ("collections=shared", [0, 1, 2]),
+        ("sectors=energy", [0, 1, 2]),
+    ],
+)  # fmt: skip
+async def test_a_stream_can_be_about_less(site: Administered, query: str, expected: list[int]):
+    async with listening(site, query="?wait=false") as client:
+        await client.rest()
+    ids = [
+        *await share(site, indicator(pattern="[ipv4-addr:value = '198.51.100.77']"), by="energy"),
+        *await share(site, malware()),
+        *await share(site, indicator(revoked=True, object_marking_refs=[TLP2_IDS[Tlp.AMBER]])),
+    ]
+    async with listening(site, query=f"?wait=false&{query}", last_id=client.last_id) as client:
+        assert [told.event["subject"] for told in await client.rest()] == [ids[n] for n in expected]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("events=gone", 422), ("events=test", 422), ("collections=hidden", 404), ("collections=absent", 404), ("producers=nobody", 404),
+        ("values=nothing", 422), ("tlp_max=white", 422), ("colour=red", 422), ("full=perhaps", 422), ("types=a&types=b", 400),
+        ("last_event_id=AAAA", 400), ("last_event_id=%C3%A4", 400),
+    ],
+)  # fmt: skip
+async def test_a_query_that_makes_no_sense_is_refused(site: Administered, query: str, status: int):
+    assert (await site.get("reader", f"/stream?{query}")).status == status
+
+
+async def test_objects_come_along_unchanged_where_they_are_asked_for_and_not_too_large(site: Administered):
+    async with listening(site, query="?full=true") as client:
+        directory = await site.hub.directory()
+        principal = Principal("test", Role.PUBLISHER, directory.find_member("water"))
+        small, large = indicator(name="line\u2028break"), indicator(description="x" * CONTENT_BYTES_MAX)
+        body = b'{"objects": [%b, %b]}' % (json.dumps(small, indent=2).replace("\n", "\r\n").encode(), json.dumps(large).encode())
+        await push(site.hub, directory, principal, "hub", "shared", body)
+        first = await client.next()
+        second = await client.next()
+    assert first.event["data"]["object"] == small
+    assert "object" not in second.event["data"]
+
+
+@pytest.mark.parametrize("how", ["revoked", "suspended", "expired"])
+async def test_a_stream_ends_with_the_right_to_it(site: Administered, how: str):
+    hub, now_us = site.hub, site.hub.now_us
+    _, token = await issue_token(hub, COMMAND_LINE, name="short", role=Role.READER, member="energy", expires_us=now_us() + 3_600_000_000)
+    site.community.tokens["short"] = token
+    async with listening(site, who="short") as client:
+        if how == "revoked":
+            await revoke_token(hub, COMMAND_LINE, token.split("_")[2])
+        elif how == "suspended":
+            await suspend_member(hub, COMMAND_LINE, "energy")
+        else:
+            hub.now_us = lambda: now_us() + 3_600_000_000
+        await share(site, indicator())
+        [end] = await client.rest()
+        assert end.name == "end"
+        assert how in end.event["reason"]
+
+
+async def test_who_loses_a_right_between_reading_and_telling_is_not_told(site: Administered):
+    member = (await site.hub.directory()).find_member("energy")
+    assert member is not None
+    await grant_right(site.hub, COMMAND_LINE, site.community.hidden, Right.READ, "member:energy")
+    stream = Stream(site.hub, member, Filter(), StreamPosition(site.hub.now_us(), {}), full=False)
+    ids = await share(site, *(indicator() for _ in range(3)), collection="hidden")
+    told: list[Event] = []
+    now_us = site.hub.now_us
+
+    async def write(event: Event, _: str) -> None:
+        """Take so long that the member has lost the collection meanwhile."""
+        told.append(event)
+        await revoke_right(site.hub, COMMAND_LINE, site.community.hidden, Right.READ, "member:energy")
+        site.hub.now_us = lambda: now_us() + 2_000_000
+
+    assert await stream.tell(await site.hub.directory(), write)
+    assert not await stream.tell(await site.hub.directory(), write)
+    assert [event.item.object_id for event in told if event.item] == ids[:1]
+
+
+async def test_a_right_that_comes_while_the_stream_is_open_brings_what_comes_after(site: Administered):
+    async with listening(site, who="reader") as client:
+        await share(site, indicator(), collection="hidden")
+        answer = await site.ask("admin", "PUT", f"/collections/{site.community.hidden}/rights/read/member:energy")
+        assert answer.status == 200
+        [id] = await share(site, indicator(), collection="hidden")
+        subjects = []
+        while id not in subjects:
+            told = await client.next()
+            subjects.append(told.event["subject"])
+
+
+async def test_a_member_has_so_many_streams_at_a_time_and_gets_back_what_it_closes(sqlite_url: str):
+    async with administered(sqlite_url, streams_max=2) as site:
+        async with listening(site), listening(site, who="publisher"):
+            refused = await site.get("coordinator", "/stream")
+            assert (refused.status, refused.headers["Retry-After"]) == (429, "60")
+            async with listening(site, who="water"):
+                pass
+        streams = site.running.app[STREAMS]
+        await until(lambda: streams.count == 0)
+        async with listening(site), listening(site, who="coordinator"):
+            assert streams.count == 2
+
+
+async def test_an_administrator_without_a_member_is_told_nothing(site: Administered):
+    answer = await site.get("admin", "/stream")
+    assert (answer.status, "no member" in answer.detail) == (403, True)
+
+
+async def test_an_id_of_another_member_or_another_make_is_refused(site: Administered):
+    async with listening(site, who="water", query="?wait=false") as client:
+        await client.rest()
+    answer = await site.ask("reader", "GET", "/stream", None, **{"Last-Event-ID": client.last_id})
+    assert answer.status == 400
+
+
+def test_a_position_is_read_as_it_was_sealed_and_nothing_else_is():
+    member, secret = MemberId("identity--1"), b"k" * 32
+    for position in (StreamPosition(0, {}), StreamPosition(1_795_253_400_000_000, {0: 5, 7: 2**63, 2**32 - 1: 1})):
+        text = seal(secret, member, position)
+        assert unseal(secret, member, text) == position
+        raw = bytearray(base64.urlsafe_b64decode(text))
+        for place in range(len(raw)):
+            changed = bytes(raw[:place]) + bytes([raw[place] ^ 1]) + bytes(raw[place + 1 :])
+            with pytest.raises(NotUnderstood):
+                unseal(secret, member, base64.urlsafe_b64encode(changed).decode())
+        for wrong in (text[:-4], text + "AAAA", text.rstrip("=") + "=", "", "\u00e4", text.replace("A", "!", 1)):
+            with pytest.raises(NotUnderstood):
+                unseal(secret, member, wrong + " ")
+
+
+async def test_silence_is_broken_so_that_proxies_keep_the_connection(sqlite_url: str):
+    def hurry(app: web.Application) -> None:
+        app[STREAMS] = Streams(app[CONFIG], heartbeat_s=0.02)
+
+    async with administered(sqlite_url, change=hurry) as site, listening(site) as client:
+        reading = asyncio.create_task(client.next())
+        await until(lambda: client.comments >= 2)
+        [id] = await share(site, indicator())
+        told = await reading
+        assert told.event["subject"] == id
+
+
+async def test_a_client_that_takes_nothing_is_cut_off(sqlite_url: str):
+    def hurry(app: web.Application) -> None:
+        app[STREAMS] = Streams(app[CONFIG], stall_s=0.1)
+
+    async with administered(sqlite_url, change=hurry) as site:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await asyncio.get_running_loop().sock_connect(_unblocked(sock), (site.running.host, site.running.port))
+        reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+        token = site.community.tokens["reader"]
+        writer.write(f"GET /api/v1/stream?full=true HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        await reader.readuntil(b"retry: ")
+        for _ in range(3):
+            await share(site, *(indicator(description="x" * 15_000) for _ in range(300)))
+        streams = site.running.app[STREAMS]
+        await until(lambda: streams.count == 0)
+        writer.transport.abort()
+
+
+def _unblocked(sock: socket.socket) -> socket.socket:
+    sock.settimeout(0)
+    return sock
+
+
+async def test_a_hub_that_stops_sends_its_clients_elsewhere(sqlite_url: str, tmp_path: Path):
+    token = await prepare(sqlite_url)
+    async with serve_process(sqlite_url, tmp_path) as process, aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with session.get(f"{process.url}/api/v1/stream", headers=headers) as response:
+            client = Client(response)
+            assert response.status == 200
+            process.tell(signal.SIGTERM)
+            [end] = await client.rest()
+            assert end.event == {"reason": "this process is stopping"}
+            assert client.last_id
+        assert await process.end() == 0
