@@ -1,34 +1,16 @@
-"""`hub audit` and `hub explain`: what administrators did, and what policy decided."""
+"""`hub explain`: what policy decided, and why."""
 
 from typing import Annotated
 
 import typer
 
-from hub.cli.session import Json, show, show_one, with_hub
-from hub.service import audit, explain
+from hub.cli.session import Json, show_one, with_hub
+from hub.service import explain
 from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
 from hub.web.api import models, render
 
 app = typer.Typer()
-audit_app = typer.Typer(help="What administrators did.", no_args_is_help=True)
-
-AUDIT_COLUMNS = ("row", "at", "actor", "action", "target", "detail")
-
-
-@audit_app.command("list")
-def list_audit(
-    ctx: typer.Context,
-    limit: Annotated[int, typer.Option(help="Entries at most.", min=1, max=10_000)] = 50,
-    before: Annotated[int | None, typer.Option(help="Begin below this row.", min=1)] = None,
-    as_json: Json = False,
-) -> None:
-    """List what administrators did, the latest first."""
-
-    async def work(hub: Hub) -> list[models.AuditEntry]:
-        return [render.audit_entry(entry) for entry in await audit.list_audit(hub, COMMAND_LINE, before=before, limit=limit)]
-
-    show(with_hub(ctx, work), AUDIT_COLUMNS, as_json=as_json)
 
 
 @app.command("explain")
