@@ -60,7 +60,10 @@ COMMANDS = {
     "item": Place("items", "What members gave: items that wait for a ruling, and rulings."),
     "report-back": Place("reports", "Show what is asked for in reports back, and how it stands."),
     "connector": Place("connector", "Sources that the hub pulls from."),
-    "audit": Place("audit", "What administrators did.", "audit_app"),
+    "audit": Place("audit_trail", "What administrators did, and whether a hub's log is what it seems.", "audit_app"),
+    "prove": Place("log", "Get a receipt for each object, which proves without the hub that its log holds it, and check it."),
+    "log": Place("log", "This hub's transparency log.", "log_app"),
+    "witness": Place("witness", "Run a witness, which cosigns checkpoints of logs that it knows, as long as they only grow."),
 }
 
 

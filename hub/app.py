@@ -14,6 +14,7 @@ from hub.service.connectors import configured_sources
 from hub.service.context import Hub, open_hub
 from hub.service.hub_keys import open_keys
 from hub.service.policies import require_fit_policies
+from hub.service.witnessing import configured_witnesses
 from hub.store.database import open_database
 from hub.store.schema import check_migrated
 from hub.web import health, metrics, taxii, tlog, trust
@@ -36,6 +37,7 @@ from hub.work.loops import Loop, Loops
 from hub.work.pushes import finish_pushes, forget_old_pushes
 from hub.work.reviews import remind
 from hub.work.tlog import keep_log
+from hub.work.witnesses import ask_witnesses
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +73,7 @@ def _loops(app: web.Application, hub: Hub) -> list[Loop]:
         Loop("clock", partial(tick, hub, holder=holder)),
         Loop("anonymity", partial(publish, hub)),
         Loop("log", partial(keep_log, hub, holder=holder)),
+        Loop("witnesses", partial(ask_witnesses, hub, configured_witnesses(hub.config))),
         Loop("reviews", partial(remind, hub, tell_number=app[METRICS].reviews_due.set)),
         Loop("ledger", partial(assess_ledger, hub, holder=holder)),
         *(Loop(f"connector {source.name}", partial(poll, hub, source)) for source in configured_sources(hub.config)),
