@@ -21,6 +21,7 @@ import cedarpy
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal, Role
 from hub.domain.policy_check import POLICY_SUFFIX, SCENARIOS, SCHEMA_FILE, Source, SourcePolicy, check_source
+from hub.domain.policy_classes import ids_named
 from hub.domain.policy_entities import (
     COLLECTION_ACTIONS,
     DELAYS_S,
@@ -121,6 +122,7 @@ class PolicyBundle:
     files: Mapping[str, bytes]  # what `from_files` was given
     rules: Mapping[str, Rule]  # by id, in the order of the files
     source: Source  # the policies as they were checked
+    named: frozenset[str]  # ids of the entities that they name
     standing: StandingRules  # how standing is computed, and what it opens
     _schema: cedarpy.Schema
     _actions: tuple[Entity, ...]
@@ -170,6 +172,7 @@ class PolicyBundle:
             files=MappingProxyType(dict(files)),
             rules=MappingProxyType({p.id: Rule(p.id, p.effect, p.reason, p.source) for p in source.policies}),
             source=source,
+            named=ids_named(source),
             standing=standing,
             _schema=source.schema,
             _actions=tuple(actions),

@@ -1,4 +1,4 @@
-"""Members that no policy can tell apart, so that policy is asked about one of them for all.
+"""Members and labels that no policy can tell apart, so that policy is asked about one of them for all.
 
 A policy sees of a member its kind, its standing, whether it is suspended, its name, and three sets: sectors, groups, agreements. What is in
 a set counts only where something mentions it: a policy, the label, the rights on the collection. All else in it counts as one thing: that
@@ -6,12 +6,35 @@ there is more. (Cedar can ask whether sets are equal, empty, or within each othe
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from hub.domain.ids import MemberId
 from hub.domain.label import Label
 from hub.domain.member import Member
 from hub.domain.policy_check import Source
 from hub.domain.taxii import Collection
+
+ANYBODY = MemberId("")  # stands for a producer whom no policy can tell from others
+
+
+def for_any_other(label: Label, member: Member, named: frozenset[str]) -> Label:
+    """Return `label` with ANYBODY for its producer, unless a policy can tell that one from others: what is equal is decided alike.
+
+    A producer is told from others only as the member who asks, as one of the label's recipients, or by its name.
+
+    Args:
+        named: ids of entities that the policies name.
+    """
+    producer = label.producer
+    if producer is None or producer == member.id or producer in label.recipients or producer in named:
+        return label
+    return replace(label, producer=ANYBODY)
+
+
+def ids_named(source: Source) -> frozenset[str]:
+    """Return the ids of the entities that policies name."""
+    return frozenset(id for policy in source.policies for id in _ids(policy.parsed))
 
 
 def classes_of(members: Iterable[Member], source: Source, asked: Sequence[tuple[Label, Collection]]) -> list[list[Member]]:

@@ -55,6 +55,14 @@ RightsKey = tuple[str, Role, MemberId | None, CollectionId]
 
 
 @dataclass(slots=True)
+class KeptDecisions:
+    """What a bundle decides about a member and the labels of a collection."""
+
+    by_id: dict[LabelId, Decision] = field(default_factory=dict)
+    by_open_label: dict[Label, Decision] = field(default_factory=dict)  # with ANYBODY for a producer (see `hub.domain.policy_classes`)
+
+
+@dataclass(slots=True)
 class KeptOfDirectory:
     """What was worked out of one directory. It is of no use for another: so a revocation leaves nothing behind."""
 
@@ -91,7 +99,7 @@ class KeptOfDirectory:
 class Kept:
     """The caches of one process, oldest first."""
 
-    decisions: OrderedDict[tuple[str, Member, Collection], dict[LabelId, Decision]] = field(default_factory=OrderedDict)
+    decisions: OrderedDict[tuple[str, Member, Collection], KeptDecisions] = field(default_factory=OrderedDict)
     decision_count: int = 0
     produced: OrderedDict[tuple[str, Member, Collection], dict[Label, Label]] = field(default_factory=OrderedDict)
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32))  # under which headers are hashed

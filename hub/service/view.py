@@ -5,6 +5,7 @@ the collection's rights and the digest of the bundle. What a principal may do wi
 reads the collection's head; while directory, labels and observation are those of the kept view, nothing else has to be asked.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hub.domain.directory import Directory, HeldCollection
@@ -12,11 +13,12 @@ from hub.domain.feed import Granted, Observed, View, delay_us
 from hub.domain.ids import LabelId
 from hub.domain.label import Label
 from hub.domain.member import Member, Principal
-from hub.domain.policy import CollectionDecision, Decision
+from hub.domain.policy import CollectionDecision, Decision, PolicyBundle
+from hub.domain.policy_classes import ANYBODY, for_any_other
 from hub.domain.taxii import Collection
 from hub.errors import Unavailable
 from hub.service.context import Hub
-from hub.service.kept import Kept, KeptRights, KeptView
+from hub.service.kept import Kept, KeptDecisions, KeptRights, KeptView
 from hub.service.shadow import compare, shadow_of
 from hub.store.feed import Head, StoredLabel, list_labels, plan_for, read_head
 from hub.store.views import record_observation
@@ -98,26 +100,35 @@ async def decide(
     for label in labels:
         if label.canonical and label.id not in hub.kept.labels:
             hub.kept.labels[label.id] = Label.from_canonical(label.canonical)
-    missing = [label.id for label in labels if label.canonical and label.id not in known]
+    missing = [label.id for label in labels if label.canonical and label.id not in known.by_id]
     if missing:
-        decisions = bundle.decide_labels(member, [(hub.kept.labels[label], collection) for label in missing])
-        known.update(zip(missing, decisions, strict=True))
+        _ask(known, bundle, member, collection, {label: hub.kept.labels[label] for label in missing})
         hub.kept.decision_count += len(missing)
     shadow = await shadow_of(hub, directory)
     if shadow is not None:
         compared = _decisions(hub.kept, (shadow.digest, member, collection))
-        fresh = [label.id for label in labels if label.canonical and label.id not in compared]
+        fresh = [label.id for label in labels if label.canonical and label.id not in compared.by_id]
         if fresh:
-            compared.update(await compare(hub, shadow, member, [(id, hub.kept.labels[id], known[id]) for id in fresh], collection))
+            asked = [(id, hub.kept.labels[id], known.by_id[id]) for id in fresh]
+            compared.by_id.update(await compare(hub, shadow, member, asked, collection))
             hub.kept.decision_count += len(fresh)
-    return known
+    return known.by_id
 
 
-def _decisions(kept: Kept, key: tuple[str, Member, Collection]) -> dict[LabelId, Decision]:
-    known = kept.decisions.setdefault(key, {})
+def _ask(known: KeptDecisions, bundle: PolicyBundle, member: Member, collection: Collection, labels: Mapping[LabelId, Label]) -> None:
+    """Ask policy about labels; of those that differ only in a producer whom it cannot tell from others, about one for all time."""
+    kinds = {id: for_any_other(label, member, bundle.named) for id, label in labels.items()}
+    asked = {kind: labels[id] for id, kind in kinds.items() if kind not in known.by_open_label}
+    decided = dict(zip(asked, bundle.decide_labels(member, [(label, collection) for label in asked.values()]), strict=True))
+    known.by_open_label.update({kind: decision for kind, decision in decided.items() if kind.producer == ANYBODY})
+    known.by_id.update({id: decided[kind] if kind in decided else known.by_open_label[kind] for id, kind in kinds.items()})
+
+
+def _decisions(kept: Kept, key: tuple[str, Member, Collection]) -> KeptDecisions:
+    known = kept.decisions.setdefault(key, KeptDecisions())
     kept.decisions.move_to_end(key)
     while kept.decision_count > _DECISIONS_MAX and len(kept.decisions) > 1:
-        kept.decision_count -= len(kept.decisions.popitem(last=False)[1])
+        kept.decision_count -= len(kept.decisions.popitem(last=False)[1].by_id)
     return known
 
 
