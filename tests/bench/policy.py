@@ -1,40 +1,51 @@
 """Policy at the size of a community: a poll among 2,000 members, 500 labels and 50 policies, over the same poll with one of each.
 
-Times are processor time of this process, so that other work on the machine does not count. A page is asked of the services: what HTTP
-costs is the same for both.
+Times are processor time, so that other work on the machine does not count: of `hub serve` for a poll as a client sends it, and of this
+process for the same page asked of the services, without the HTTP that costs both the same.
 """
 
 import asyncio
 import gc
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from hub.config import Config
 from hub.domain.appending import Incoming
-from hub.domain.directory import HeldCollection
+from hub.domain.directory import HeldCollection, Token
 from hub.domain.ids import MemberId
 from hub.domain.label import Label, Tlp
 from hub.domain.member import SECTORS, Member, MemberKind, Principal, Role, Standing
 from hub.domain.policy import PolicyBundle
 from hub.domain.policy_floor import FLOOR, check_bundle
 from hub.domain.taxii import Query
+from hub.domain.timestamp import format_timestamp
+from hub.domain.token import TEST, hash_secret, new_token
 from hub.service.context import Hub, open_hub
 from hub.service.install import install
 from hub.service.preview import decide_all
 from hub.service.retrieve import list_objects
 from hub.store.append import load_batch, write_batch
 from hub.store.collections import add_collection
+from hub.store.credentials import add_token
 from hub.store.database import Connection, Database, open_database
-from hub.store.directory import bump_revision, load_directory
+from hub.store.directory import bump_revision, load_directory, read_state
 from hub.store.members import add_member
 from hub.store.migrate import upgrade
 from hub.store.policies import put_in_force
-from tests.bench.community import COLLECTION
+from tests.bench import load
+from tests.bench.community import COLLECTION, OBJECTS_PATH
 from tests.bench.content import as_read, indicator
 from tests.bench.databases import databases
+from tests.bench.load import Load
+from tests.bench.poll import CONNECTIONS
+from tests.bench.processes import Server, hub_server
 from tests.bench.report import Finding, Target
+from tests.bench.rounds import Side, in_turns
+from tests.bench.seed import mark_ledger
 from tests.bench.settings import Settings
 
 POLL = Target(1.3, at_most=True)
@@ -49,8 +60,10 @@ _SPREAD_US = 3_600_000_000
 class Community:
     """A hub with a feed, and where in the feed polls begin."""
 
+    url: str
     hub: Hub
     db: Database
+    token: str  # of the member that polls
     positions: Sequence[int]
 
 
@@ -61,12 +74,9 @@ async def measure(settings: Settings) -> AsyncIterator[Finding]:
         gc.collect()
         gc.freeze()  # as `hub serve` does
         try:
+            yield await _over_http(settings, many, one)
             rounds = [(await _poll_us(many), await _poll_us(one)) for _ in range(settings.rounds + 1)][1:]
-            yield Finding(
-                f"page of {_PAGE}, {_MEMBERS:,} members, {_LABELS} labels, {_POLICIES} policies", "sqlite",
-                [a / b for a, b in rounds], POLL,
-                f"{min(a for a, _ in rounds):.0f} µs of CPU at best", f"one of each {min(b for _, b in rounds):.0f} µs",
-            )  # fmt: skip
+            yield _compared("the same of the services, without HTTP", rounds, None)
             spent = [await _preview_s(many) for _ in range(settings.rounds)]
             yield Finding(
                 f"audience of a draft among {_MEMBERS:,} members, s of CPU", "sqlite", spent, PREVIEW_S, f"{min(spent):.3f} s at best", ""
@@ -77,22 +87,43 @@ async def measure(settings: Settings) -> AsyncIterator[Finding]:
             await one.db.close()
 
 
+async def _over_http(settings: Settings, many: Community, one: Community) -> Finding:
+    async with hub_server(many.url) as first, hub_server(one.url) as second:
+        turns = await in_turns(
+            Side(first, lambda: _polls(settings, first, many)), Side(second, lambda: _polls(settings, second, one)), settings.rounds
+        )
+    name = f"page of {_PAGE}, {_MEMBERS:,} members, {_LABELS} labels, {_POLICIES} policies"
+    return _compared(name, [(a.cpu_us, b.cpu_us) for a, b in turns], POLL)
+
+
+async def _polls(settings: Settings, server: Server, community: Community) -> Load:
+    after = [quote(format_timestamp(date_us)) for date_us in community.positions]
+    requests = itertools.cycle([load.get(f"{OBJECTS_PATH}?limit={_PAGE}&added_after={date}", community.token) for date in after])
+    return await load.run(server.port, requests, connections=CONNECTIONS, seconds=settings.seconds)
+
+
+def _compared(name: str, rounds: Sequence[tuple[float, float]], target: Target | None) -> Finding:
+    hub = f"{min(many for many, _ in rounds):.0f} µs of CPU at best"
+    return Finding(name, "sqlite", [many / one for many, one in rounds], target, hub, f"one of each {min(one for _, one in rounds):.0f} µs")
+
+
 async def _community(url: str, members: int, labels: int, policies: int) -> Community:
     await asyncio.to_thread(upgrade, url)
     db = await open_database(url)
     now_us = time.time_ns() // 1_000
     await install(db, now_us=now_us, title="Bench")
-    await db.write(_settle, members, policies, now_us=now_us - 2 * _SPREAD_US)
+    token = await db.write(_settle, members, policies, now_us=now_us - 2 * _SPREAD_US)
     async with db.read() as conn:
         held = (await load_directory(conn, now_us)).collections[COLLECTION.id]
     dates = [await db.write(_append, held, start, _labels(labels), now_us=now_us - _SPREAD_US) for start in range(0, _ENTRIES, _BATCH)]
+    await db.write(mark_ledger, assessed=1)  # a feed of long ago was assessed long ago
     chance = random.Random(1)
     positions = [chance.randrange(dates[0], dates[-1]) for _ in range(64)]
-    return Community(await open_hub(Config(database_url=url), db), db, positions)
+    return Community(url, await open_hub(Config(database_url=url), db), db, token, positions)
 
 
-async def _settle(conn: Connection, members: int, policies: int, *, now_us: int) -> None:
-    """Add the members, the collection, and so many policies of a site's own as make the number whole."""
+async def _settle(conn: Connection, members: int, policies: int, *, now_us: int) -> str:
+    """Add the members, the collection, and so many policies of a site's own as make the number whole; return the reader's token."""
     await bump_revision(conn)
     chance = random.Random(2)
     await add_member(conn, _READER, now_us=now_us)
@@ -111,6 +142,10 @@ async def _settle(conn: Connection, members: int, policies: int, *, now_us: int)
     if own:
         bundle = check_bundle({**shipped.files, "site.cedar": own.encode()})
         await put_in_force(conn, bundle.digest, bundle.files, actor="bench", approver=None, now_us=now_us, before=1)
+    secret = bytes.fromhex(await read_state(conn, "secret"))
+    token, text = new_token(TEST)
+    await add_token(conn, Token(token.id, _READER.id, "bench", Role.READER, hash_secret(secret, token.secret), now_us, None, None))
+    return text
 
 
 def _labels(count: int) -> list[Label]:
@@ -140,8 +175,10 @@ async def _poll_us(community: Community) -> float:
         page = await list_objects(
             hub, await hub.directory(), principal, "hub", COLLECTION.id, Query(limit=_PAGE, added_after_us=after)
         )  # fmt: skip
-        assert len(page.bodies) == _PAGE
-    return 1e6 * (time.process_time() - began) / _POLLS
+        assert page.next is not None, "the page is full"
+    spent_s = time.process_time() - began
+    assert len(page.bodies) == _PAGE
+    return 1e6 * spent_s / _POLLS
 
 
 async def _preview_s(community: Community) -> float:
