@@ -8,6 +8,7 @@ A rendition is a new object in the hub's name, made so that nothing in it names 
 * A reference to what the same producer gave anonymously, or to what the hub does not know, becomes the reference to its rendition; one to
   what the producer gave by name is left out, and one to what others gave stays.
 * Markings are stated anew: the colour, the sharing groups, and what the sharing extension says, but for recipients and attribution.
+* The hub signs it, and says in what is signed that a member gave it. Whether that member signs is not told, as few may.
 * Nothing is edited silently: an object with a text that names its producer is refused, and what is left out of one is told to its producer.
 """
 
@@ -26,6 +27,10 @@ from hub.domain.marking import SHARING_EXTENSION, Resolution
 from hub.domain.member import MemberKind, Standing
 from hub.domain.named import Names
 from hub.domain.pseudonym import Pseudonyms, Source
+from hub.domain.signing.attestation import Attested
+from hub.domain.signing.extension import ATTESTATION_EXTENSION
+from hub.domain.signing.keys import Signer
+from hub.domain.signing.object_signature import SIGNATURE_EXTENSION, sign_object
 from hub.domain.stix import Limits, StixObject, microseconds, read_object
 from hub.domain.stix_schema import properties_of
 from hub.domain.stix_tlp import TLP2_IDS
@@ -63,6 +68,7 @@ class Disguise:
     names: Names
     own: Mapping[str, Attribution]  # what the producer gave of the objects that are referred to, and to whom it wants to be known for each
     others: frozenset[str]  # those that others gave by name, and renditions
+    signers: tuple[Signer, ...]  # the hub's
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Draft:
     label: Label
     properties: Mapping[str, Any]
     left_out: tuple[str, ...]  # properties of the original that it does not have, or not whole
+    signers: tuple[Signer, ...]  # the hub's
     limits: Limits
 
     @property
@@ -96,13 +103,14 @@ class Draft:
         return self.pseudonyms.seal(self.id, self.source)
 
     def at(self, created_us: int, modified_us: int) -> StixObject:
-        """Return the rendition with its times.
+        """Return the rendition with its times, signed by the hub.
 
         Raises:
             Invalid: what is left of the object is no STIX object.
         """
         times = {"created": _moment(created_us), "modified": _moment(modified_us)} if self.has_versions else {}
-        return read_object(orjson.dumps({**self.properties, **times}, option=orjson.OPT_SORT_KEYS), limits=self.limits)
+        signed = sign_object({**self.properties, **times}, *self.signers)
+        return read_object(orjson.dumps(signed, option=orjson.OPT_SORT_KEYS), limits=self.limits)
 
 
 def needs_rendition(obj: StixObject, producer: MemberId) -> bool:
@@ -134,7 +142,7 @@ def draft_of(
         raise _cannot(f"objects of the type {kind} have no anonymous rendition")
     kept = {name: value for name, value in obj.properties.items() if name in properties_of(kind) - _DROPPED - _MADE_ANEW}
     left_out = obj.properties.keys() - kept.keys() - _MADE_ANEW - {"created_by_ref"}
-    if set(obj.properties.get("extensions", ())) == {SHARING_EXTENSION}:
+    if set(obj.properties.get("extensions", ())) <= {SHARING_EXTENSION, SIGNATURE_EXTENSION}:
         left_out -= {"extensions"}
     references = _References(disguise)
     rendition: dict[str, Any] = {name: references.mapped(name, value) for name, value in kept.items()}
@@ -154,11 +162,12 @@ def draft_of(
     if refs:
         rendition["object_marking_refs"] = refs
     said = _sharing(obj, resolution)
+    rendition["extensions"] = {ATTESTATION_EXTENSION: {"extension_type": "property-extension", "attestation": Attested.ANONYMOUS.value}}
     if len(said) > 1:
-        rendition["extensions"] = {SHARING_EXTENSION: said}
+        rendition["extensions"][SHARING_EXTENSION] = said
     source = Source(disguise.producer, obj.id, obj.version_us)
     without = tuple(sorted(left_out | references.left_out))
-    draft = Draft(disguise.pseudonyms, source, label, rendition, without, limits)
+    draft = Draft(disguise.pseudonyms, source, label, rendition, without, disguise.signers, limits)
     try:
         draft.at(now_us, now_us)
     except Invalid as e:

@@ -10,6 +10,7 @@ from hub.domain.signing.attestation import Attestation, Attested
 from hub.domain.signing.extension import definition_ids
 from hub.errors import NotFound
 from hub.service.context import Hub
+from hub.service.hub_keys import keys_of
 from hub.service.proofs import find_visible, leaves_about
 from hub.store.trust import Given, find_given_version, find_kids
 
@@ -33,7 +34,7 @@ async def attest(hub: Hub, directory: Directory, principal: Principal, digest: s
         directory.identity, content, given.stix_id, given.version, attested, given.accepted_us,
         given.producer if is_named else None, kids if is_named else (),
     )  # fmt: skip
-    return statement.sign(hub.keys.object)
+    return statement.sign((await keys_of(hub)).object)
 
 
 def _attested(directory: Directory, given: Given, kids: tuple[str, ...]) -> Attested:

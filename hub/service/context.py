@@ -50,9 +50,14 @@ class Hub:
     lines: dict[int, Line] = field(default_factory=dict)  # of who waits to append, by collection row
 
     @property
+    def held_keys(self) -> HubKeys | None:
+        """The hub's own keys, where they are open (`hub.service.hub_keys`)."""
+        return self._keys
+
+    @property
     def keys(self) -> HubKeys:
-        """The hub's own keys; they are there once `hub.service.hub_keys.open_keys` has opened them."""
-        assert self._keys is not None, "whoever signs opens the keys first"
+        """The hub's own keys, which are open since it serves."""
+        assert self._keys is not None, "they are opened before anything is served"
         return self._keys
 
     def hold_keys(self, keys: HubKeys) -> None:

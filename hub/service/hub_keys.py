@@ -42,6 +42,15 @@ async def open_keys(hub: Hub) -> HubKeys:
     return keys
 
 
+async def keys_of(hub: Hub) -> HubKeys:
+    """Return the hub's keys, opened where that was not done yet.
+
+    Raises:
+        ConfigError: as `open_keys` does.
+    """
+    return hub.held_keys or await open_keys(hub)
+
+
 async def rotate_key(hub: Hub, principal: Principal, purpose: Purpose) -> HubKey:
     """Put a new key in the place of the one for a purpose. A node signs with it once it has been started anew.
 

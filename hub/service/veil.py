@@ -27,6 +27,7 @@ from hub.domain.stix import Limits, StixObject
 from hub.domain.taxii import Collection
 from hub.errors import Invalid
 from hub.service.context import Hub
+from hub.service.hub_keys import keys_of
 from hub.store.anonymity import find_given, find_latest_body
 
 _ID = re.compile(rb"[a-z0-9-]{3,250}--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -110,7 +111,7 @@ async def veil_of(
     disguise = Disguise(
         Pseudonyms.of(hub.secret), directory.identity, producer.id, _names(directory, producer, identity),
         {id: known_to for id, owner, known_to in given if owner == producer.id},
-        frozenset(_others(directory, producer.id, given)),
+        frozenset(_others(directory, producer.id, given)), (await keys_of(hub)).for_objects,
     )  # fmt: skip
     bundle = await hub.policies(directory)
     return Veil(disguise, setting, collection, directory, bundle, limits, hub.config.anonymity_writers_min, hub.now_us())

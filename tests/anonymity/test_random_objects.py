@@ -16,6 +16,7 @@ from hub.domain.marking import resolve
 from hub.domain.member import MemberKind
 from hub.domain.named import Names
 from hub.domain.pseudonym import Pseudonyms
+from hub.domain.signing.keys import PrivateKey
 from hub.domain.stix import Limits, StixObject, read_object
 from hub.domain.stix_vocabulary import SCO_TYPES, SDO_TYPES, SRO_TYPES
 from hub.errors import Invalid
@@ -25,13 +26,14 @@ from tests.taxii.content import DAY_1, domain_name, indicator, malware
 PRODUCER = MemberId(f"identity--{uuid.UUID(int=7, version=4)}")
 HUB = MemberId(f"identity--{uuid.UUID(int=8, version=4)}")
 NOW_US = 1_790_000_000_000_000
+SIGNER = PrivateKey.generate()
 NAMES = Names.of(["Gridworks plc", "gw-ops"], domains=["gridworks.example"], ids=[PRODUCER])
 LABEL = Label(CollectionId("c"), Tlp.GREEN, MemberKind.OPERATOR, attribution=Attribution.HUB, anonymous=True)
 
 
 def rendered(obj: StixObject, *, own: dict[str, Attribution] | None = None) -> dict[str, Any]:
     """Return the rendition of an object that the producer gave, or raise why there is none."""
-    disguise = Disguise(Pseudonyms.of(b"secret"), HUB, PRODUCER, NAMES, own or {}, frozenset())
+    disguise = Disguise(Pseudonyms.of(b"secret"), HUB, PRODUCER, NAMES, own or {}, frozenset(), (SIGNER,))
     resolution = resolve(obj, known={}, groups=(), default=Tlp.GREEN)
     draft = draft_of(obj, disguise, resolution, LABEL, states_colour=True, limits=Limits(), now_us=NOW_US)
     return json.loads(draft.at(NOW_US, NOW_US).body)

@@ -9,8 +9,11 @@ import pytest
 
 from hub.domain.label import Attribution, Tlp
 from hub.domain.marking import SHARING_EXTENSION, TLP2_IDS
+from hub.domain.signing.extension import ATTESTATION_EXTENSION
+from hub.domain.signing.object_signature import SIGNATURE_EXTENSION, sign_object, signatures_of, verify_object
 from hub.domain.taxii import VersionMatch
 from hub.domain.timestamp import parse_timestamp
+from hub.errors import Invalid
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
 from hub.service.members import suspend_member
@@ -45,6 +48,18 @@ async def test_the_producer_named_in_a_rendition_is_the_hub_which_everybody_can_
     assert rendition["created_by_ref"] == identity
     (named,) = [obj for obj in await anonymous.seen("water") if obj["id"] == identity]
     assert named["type"] == "identity"
+
+
+async def test_a_rendition_is_signed_by_the_hub_which_says_in_it_that_a_member_gave_it(anonymous: Anonymous) -> None:
+    obj = sign_object(indicator(**hidden()), await anonymous.key())
+    await anonymous.give(obj)
+    (rendition,) = await anonymous.renditions()
+    key = anonymous.world.hub.keys.object.public
+    assert verify_object(rendition, {key.kid: key}.get) == (key,)
+    assert rendition["extensions"][ATTESTATION_EXTENSION]["attestation"] == "member-verified"
+    assert len(signatures_of(rendition)) == 1
+    with pytest.raises(Invalid, match="was not made with"):
+        verify_object({**rendition, "extensions": {**rendition["extensions"], ATTESTATION_EXTENSION: {}}}, {key.kid: key}.get)
 
 
 async def test_a_rendition_comes_with_the_next_minute_and_says_when_the_hub_received_it(anonymous: Anonymous) -> None:
@@ -166,7 +181,8 @@ async def test_what_could_name_the_producer_is_left_out_and_the_producer_is_told
     assert rendition["external_references"] == [{"source_name": "mitre-attack", "external_id": "T1059.001"}]
     assert rendition["confidence"] == 80
     assert rendition["object_marking_refs"] == [TLP2_IDS[Tlp.GREEN]]
-    assert rendition["extensions"] == {SHARING_EXTENSION: {"extension_type": "property-extension", "topic": "phishing"}}
+    assert rendition["extensions"].keys() == {SHARING_EXTENSION, ATTESTATION_EXTENSION, SIGNATURE_EXTENSION}
+    assert rendition["extensions"][SHARING_EXTENSION] == {"extension_type": "property-extension", "topic": "phishing"}
     assert rendition.keys().isdisjoint({"labels", "lang", "x_case"})
 
 
@@ -282,7 +298,7 @@ async def test_a_rendition_is_the_hubs_and_nobody_elses(anonymous: Anonymous) ->
 async def test_a_rendition_of_an_observable_has_no_times(anonymous: Anonymous) -> None:
     await anonymous.give(domain_name(**hidden()))
     (rendition,) = await anonymous.renditions()
-    assert rendition.keys() == {"type", "spec_version", "id", "value"}
+    assert rendition.keys() == {"type", "spec_version", "id", "value", "extensions"}
 
 
 async def test_a_standard_object_without_a_word_about_attribution_stays_as_it_is(anonymous: Anonymous) -> None:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.domain.label import Attribution
+from hub.domain.signing.extension import definition_ids
+from hub.domain.signing.keys import PrivateKey
 from hub.domain.taxii import ALL_VERSIONS, Query, Status, VersionMatch
 from hub.service.admit import push
 from hub.service.anonymity import set_attribution
 from hub.service.remove import delete_object
 from hub.service.renditions import publish_renditions
 from hub.service.retrieve import list_objects
+from tests.signing.community import register
 from tests.standing.world import World, shared_with
 from tests.taxii.content import Object, envelope
 
@@ -42,6 +45,12 @@ class Anonymous:
         while await publish_renditions(self.world.hub):
             pass
 
+    async def key(self) -> PrivateKey:
+        """Return a signing key of energy's."""
+        key = PrivateKey.generate()
+        await register(self.world.hub, key, "energy")
+        return key
+
     async def hide(self, known_to: Attribution = Attribution.HUB, collection: str = "shared") -> None:
         """Let energy be known to so few for what it gives to a collection."""
         await set_attribution(self.world.hub, await self.world.principal("energy"), collection, known_to)
@@ -54,9 +63,9 @@ class Anonymous:
         return [json.loads(body) for body in page.bodies]
 
     async def renditions(self, slug: str = "water", **query: Any) -> list[Object]:
-        """Return what a member sees but for the identity that stands in for producers."""
-        identity = (await self.world.hub.directory()).identity
-        return [obj for obj in await self.seen(slug, **query) if obj["id"] != identity]
+        """Return what a member sees but for what the hub brings along: the identity that stands in for producers, and its definitions."""
+        own = {(await self.world.hub.directory()).identity, *definition_ids()}
+        return [obj for obj in await self.seen(slug, **query) if obj["id"] not in own]
 
     async def delete(self, obj: Object, versions: VersionMatch = ALL_VERSIONS) -> None:
         hub = self.world.hub

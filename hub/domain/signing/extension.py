@@ -8,12 +8,12 @@
 import json
 from functools import cache
 
+from hub.domain.signing.attestation import Attested
 from hub.domain.signing.object_signature import SIGNATURE_EXTENSION, SIGNATURES_MAX
 from hub.domain.stix import Limits, StixObject, read_object
 from hub.errors import Invalid
 
 ATTESTATION_EXTENSION = "extension-definition--ea0842d0-2e27-4d01-8521-3a54f649d810"
-ATTESTATIONS = ("member-verified", "unsigned-accepted")
 DEFINER = "identity--f8f5ece7-0aff-44f8-8398-58cad7d9065e"
 
 _BORN = "2026-01-01T00:00:00.000Z"
@@ -37,9 +37,9 @@ def definitions() -> tuple[StixObject, ...]:
         _definition(
             ATTESTATION_EXTENSION,
             "Fusion Hub attestation",
-            "What the hub that signed the object knows of who gave the content: a member whose signature the hub verified, or one that did "
-            "not sign.",
-            {"attestation": {"enum": list(ATTESTATIONS)}},
+            "What the hub that signed the object knows of who gave the content: member-verified for a member that is not to be known, "
+            "unsigned-accepted for a member that did not sign it.",
+            {"attestation": {"enum": [Attested.ANONYMOUS.value, Attested.UNSIGNED.value]}},
         ),
     )
 

@@ -112,7 +112,7 @@ def _trusted(jwk: Mapping[str, Any]) -> TrustedKey:
         case {"owner": str(owner), **told}:
             since = told.get("compromised_from")
             since_us = parse_timestamp(since) if isinstance(since, str) else None
-            purpose, status = told.get("purpose"), told.get("status", KeyStatus.ACTIVE)
-            return replace(key, owner=owner, purpose=purpose, status=str(status), compromised_from_us=since_us)
+            purpose = str(told["purpose"]) if "purpose" in told else None
+            return replace(key, owner=owner, purpose=purpose, status=str(told.get("status", key.status)), compromised_from_us=since_us)
         case _:
             return key
