@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from hub.config import load_config
@@ -102,3 +104,22 @@ async def root_at(hub: Hub, size: int) -> bytes:
 
 async def receipt(hub: Hub, obj: Object, slug: str = AGENCY.slug) -> str:
     return await get_receipt(hub, await hub.directory(), await member(hub, slug), object_digest(json.loads(json.dumps(obj))).hex())
+
+
+def backup_of(url: str, name: str) -> Path:
+    """Copy a SQLite database that nobody writes to."""
+    path = Path(url.removeprefix("sqlite:///"))
+    kept = path.with_name(name)
+    kept.mkdir()
+    for part in path.parent.glob(f"{path.name}*"):
+        shutil.copy(part, kept / part.name)
+    return kept
+
+
+def restore(url: str, kept: Path) -> None:
+    """Put a SQLite database back as it was."""
+    path = Path(url.removeprefix("sqlite:///"))
+    for part in path.parent.glob(f"{path.name}*"):
+        part.unlink()
+    for part in kept.iterdir():
+        shutil.copy(part, path.with_name(part.name))

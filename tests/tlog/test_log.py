@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from hub.work.tlog import catch_up
 from tests.taxii.community import AGENCY
 from tests.taxii.content import DAY_2, Object, indicator, version_of
 from tests.taxii.site import prepare as install
-from tests.tlog.place import COLLECTION, give, keep, look, member, opened, receipt, served, told
+from tests.tlog.place import COLLECTION, backup_of, give, keep, look, member, opened, receipt, restore, served, told
 
 LEAF, TILE = table("log_leaf"), table("log_tile")
 _DIGESTS = prepare(select(LEAF.c.digest))
@@ -186,23 +185,6 @@ async def test_nodes_that_enter_at_the_same_time_make_one_log(postgresql_url: st
         assert kinds[LeafKind.ADD] == 240
         assert found.checkpoint.size == kinds.total()
         assert await is_sound(one)
-
-
-def backup_of(url: str, name: str) -> Path:
-    path = Path(url.removeprefix("sqlite:///"))
-    kept = path.with_name(name)
-    kept.mkdir()
-    for part in path.parent.glob(f"{path.name}*"):
-        shutil.copy(part, kept / part.name)
-    return kept
-
-
-def restore(url: str, kept: Path) -> None:
-    path = Path(url.removeprefix("sqlite:///"))
-    for part in path.parent.glob(f"{path.name}*"):
-        part.unlink()
-    for part in kept.iterdir():
-        shutil.copy(part, path.with_name(part.name))
 
 
 async def test_a_database_restored_from_before_the_last_checkpoint_is_not_signed(sqlite: str) -> None:

@@ -1,0 +1,195 @@
+"""Witnesses: what they cosign, what the hub does with that, and how they stop a log that went back, but not by their word alone."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from sqlalchemy import delete
+
+from hub.config import Config
+from hub.domain.signing.keys import PrivateKey
+from hub.domain.tlog.checkpoint import Checkpoint, log_key, sign_checkpoint
+from hub.domain.tlog.cosignature import cosigned_at, witness_key
+from hub.domain.tlog.note import Note, VerifierKey, parse_signatures
+from hub.domain.tlog.proof_file import ProofFile
+from hub.domain.tlog.tree import hash_children, hash_leaf
+from hub.domain.tlog.witness import AddCheckpoint
+from hub.errors import ConfigError, Unavailable
+from hub.outbound.witness import WitnessClient
+from hub.service.context import Hub
+from hub.service.log_keeping import is_sound, memory_of, open_log
+from hub.service.proofs import get_checkpoint
+from hub.service.witnessing import Witness as Known
+from hub.service.witnessing import configured_witnesses, have_cosigned
+from hub.store.database import prepare
+from hub.store.tables import table
+from hub.web.witness import Witness, build_witness
+from tests.taxii.content import indicator
+from tests.taxii.site import prepare as install
+from tests.taxii.site import serve_again
+from tests.tlog.place import backup_of, give, keep, opened, receipt, restore
+
+ORIGIN, NAME = "hub.example.org/log", "witness.example/w1"
+LOG, STRANGER = PrivateKey.generate(), PrivateKey.generate()
+A, B, C = (hash_leaf(name) for name in (b"a", b"b", b"c"))
+ROOTS = {1: A, 2: hash_children(A, B), 3: hash_children(hash_children(A, B), C)}
+_FORGET = prepare(delete(table("log_cosignature")))
+
+
+@contextlib.asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def witness_of(key: VerifierKey, directory: Path) -> Witness:
+    directory.mkdir(exist_ok=True)
+    return Witness(NAME, PrivateKey.generate(), {key.name: key}, directory, now_s=lambda: 1_800_000_000)
+
+
+def request(old: int, size: int, *proof: bytes, root: bytes | None = None, origin: str = ORIGIN, signer: PrivateKey = LOG) -> str:
+    return str(AddCheckpoint(old, proof, sign_checkpoint(Checkpoint(origin, size, root or ROOTS[size]), signer)))
+
+
+async def test_a_witness_answers_as_the_protocol_says(tmp_path: Path) -> None:
+    witness = witness_of(log_key(ORIGIN, LOG), tmp_path)
+    async with listening(build_witness(witness)) as url, aiohttp.ClientSession() as session:
+
+        async def add(content: str) -> tuple[int, str, str]:
+            async with session.post(f"{url}/add-checkpoint", data=content.encode()) as answer:
+                return answer.status, await answer.text(), answer.headers["Content-Type"]
+
+        watched = f"{url}/{hashlib.sha256(ORIGIN.encode()).hexdigest()}/checkpoint"
+        async with session.get(watched) as answer:
+            assert answer.status == 404
+        assert (await add(request(0, 1, origin="other.example/log")))[0] == 404
+        assert (await add(request(0, 1, signer=STRANGER)))[0] == 403
+        assert (await add("old 0\n\nnonsense"))[0] == 400
+        assert (await add(request(2, 1)))[0] == 400
+        assert (await add(request(0, 1, A)))[0] == 422
+        assert await add(request(1, 2, B)) == (409, "0\n", "text/x.tlog.size")
+        status, lines, _ = await add(request(0, 1))
+        text = Checkpoint(ORIGIN, 1, A).text()
+        assert (status, cosigned_at(Note(text, parse_signatures(lines)), witness_key(NAME, witness.signer))) == (200, 1_800_000_000)
+        # Of two that come at once, one goes on from what is no longer the last.
+        together = await asyncio.gather(add(request(1, 2, B)), add(request(1, 3, hash_children(B, B), root=C)), add(request(1, 2, B)))
+        assert sorted(status for status, _, _ in together)[:1] == [200]
+        assert {status for status, _, _ in together} <= {200, 409, 422}
+        assert (await add(request(2, 2, root=C)))[0] == 422
+        assert (await add(request(2, 3, C)))[0] == 200
+    # Another process goes on where this one was.
+    async with listening(build_witness(witness)) as url, aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/add-checkpoint", data=request(2, 3, C).encode()) as answer:
+            assert (answer.status, await answer.text()) == (409, "3\n")
+        async with session.get(f"{url}/{hashlib.sha256(ORIGIN.encode()).hexdigest()}/checkpoint") as answer:
+            note = Note.parse(await answer.text())
+    note.require(log_key(ORIGIN, LOG))
+    assert cosigned_at(note, witness_key(NAME, witness.signer)) is not None
+
+
+@contextlib.asynccontextmanager
+async def witnessed(hub: Hub, tmp_path: Path) -> AsyncIterator[tuple[Known, WitnessClient]]:
+    witness = witness_of(await open_log(hub), tmp_path / "witness")
+    async with listening(build_witness(witness)) as url, WitnessClient() as client:
+        yield Known(witness_key(NAME, witness.signer), url), client
+
+
+async def test_what_a_witness_cosigned_is_served_and_stands_in_receipts(database_url: str, tmp_path: Path) -> None:
+    await install(database_url)
+    obj = indicator()
+    async with opened(database_url, keys_dir=str(tmp_path / "keys")) as hub, witnessed(hub, tmp_path) as (known, client):
+        for _ in range(3):
+            await give(hub, obj, indicator())
+            await keep(hub)
+            assert await have_cosigned(hub, client, known)
+            assert cosigned_at(Note.parse(await get_checkpoint(hub)), known.key) == 1_800_000_000
+        # What it is asked again it has said already.
+        assert await have_cosigned(hub, client, known)
+        # A checkpoint that nobody cosigned yet is served, but receipts go by the last one that is.
+        await give(hub, indicator())
+        await keep(hub)
+        assert cosigned_at(Note.parse(await get_checkpoint(hub)), known.key) is None
+        assert cosigned_at(ProofFile.parse(await receipt(hub, obj)).note, known.key) == 1_800_000_000
+        # A hub that knows less than the witness is told, and goes on from there.
+        await hub.db.write(lambda conn: conn.execute(_FORGET))
+        assert await have_cosigned(hub, client, known)
+        assert cosigned_at(Note.parse(await get_checkpoint(hub)), known.key) == 1_800_000_000
+
+
+async def test_a_hub_that_serves_has_its_checkpoints_cosigned(sqlite_url: str, tmp_path: Path) -> None:
+    await install(sqlite_url)
+    async with opened(sqlite_url) as hub:
+        witness = witness_of(await open_log(hub), tmp_path / "witness")
+    key = witness_key(NAME, witness.signer)
+    async with (
+        listening(build_witness(witness)) as url,
+        serve_again(sqlite_url, {}, log_witnesses=(f"{key} {url}",)) as site,
+        asyncio.timeout(30),
+    ):
+        while True:
+            async with site.session.get(f"{site.url}/log/checkpoint") as answer:
+                if answer.status == 200 and cosigned_at(Note.parse(await answer.text()), key):
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def test_a_witness_stops_a_log_that_went_back_where_nothing_else_remembers(sqlite_url: str, tmp_path: Path) -> None:
+    await install(sqlite_url)
+    async with opened(sqlite_url) as hub:
+        await keep(hub)
+    kept = backup_of(sqlite_url, "backup")
+    async with opened(sqlite_url) as hub, witnessed(hub, tmp_path) as (known, client):
+        await give(hub, indicator())
+        await keep(hub)
+        assert await have_cosigned(hub, client, known)
+        await hub.db.close()
+        restore(sqlite_url, kept)
+        memory = memory_of(hub.config)
+        assert memory is not None
+        memory.unlink()
+        async with opened(sqlite_url) as restored:
+            assert await is_sound(restored)
+            await keep(restored)
+            with pytest.raises(Unavailable, match="does not cosign"):
+                await have_cosigned(restored, client, known)
+            assert not await is_sound(restored)
+            assert "backup was too old" in str(restored.log.fault)
+
+
+async def test_a_witness_that_lies_stops_nothing(sqlite_url: str) -> None:
+    await install(sqlite_url)
+    async with opened(sqlite_url) as hub:
+        key = await open_log(hub)
+        await keep(hub)
+        app = web.Application()
+        forged = str(sign_checkpoint(Checkpoint(key.name, 1_000, A), STRANGER))
+
+        async def lie(request: web.Request) -> web.Response:
+            return web.Response(status=409, text="1000\n") if request.method == "POST" else web.Response(text=forged)
+
+        app.router.add_route("*", "/{path:.*}", lie)
+        async with listening(app) as url, WitnessClient() as client:
+            with pytest.raises(Unavailable, match="not this log's"):
+                await have_cosigned(hub, client, Known(witness_key(NAME, STRANGER), url))
+        assert await is_sound(hub)
+        with pytest.raises(Unavailable, match="does not answer"):
+            async with WitnessClient() as client:
+                await have_cosigned(hub, client, Known(witness_key(NAME, STRANGER), "http://127.0.0.1:1"))
+
+
+@pytest.mark.parametrize(
+    "setting", ["nonsense https://w.example/", f"{log_key(ORIGIN, LOG)} https://w.example/", f"{witness_key(NAME, LOG)} ftp://w"]
+)
+def test_a_setting_that_names_no_witness_is_refused(setting: str) -> None:
+    with pytest.raises(ConfigError, match="log_witnesses"):
+        configured_witnesses(Config(log_witnesses=(setting,)))
