@@ -1,9 +1,14 @@
 """Signed messages on the wire (RFC 9421, RFC 9530): pushes whose sender is proved, and answers that clients need not trust the path for."""
 
+import asyncio
 import contextlib
 import gzip
 import itertools
+import json
+import re
+import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,6 +241,29 @@ async def test_the_answer_to_a_signed_push_is_tied_to_it(signing: Site, shared: 
     assert await asked(signing, signing.energy, "POST", signed.path, body=signed.body, headers=signed.headers) == 202
     signed = Signed(signing, f"{shared}objects/", envelope(indicator()), aged_s=1_000)
     assert await asked(signing, signing.energy, "POST", signed.path, body=signed.body, headers=signed.headers) == 401
+
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "connectors" / "SIGNED-MESSAGES.md").read_text()
+
+
+async def test_the_example_for_clients_sends_what_is_taken_as_signed(signing: Site, shared: str, tmp_path: Path):
+    await change_member(signing.hub, COMMAND_LINE, "energy", message_signatures_required=True)
+    (script,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    key, sent = tmp_path / "key.pem", tmp_path / "envelope.json"
+    key.write_bytes(KEY.to_pem())
+    sent.write_bytes(envelope(indicator()))
+    arguments = (f"{signing.url}{shared}objects/", signing.credentials["energy"][1], str(key), str(sent))
+    running = await asyncio.create_subprocess_exec(sys.executable, "-c", script, *arguments, stdout=asyncio.subprocess.PIPE)
+    told, _ = await running.communicate()
+    assert told.startswith(b"202 ")
+    assert json.loads(told[4:])["success_count"] == 1
+
+
+async def test_the_example_for_clients_gets_a_signed_answer(signing: Site, shared: str):
+    (example,) = re.findall(r"^    Accept-Signature: (.*)$", DOCUMENT, re.MULTILINE)
+    reply = await signing.energy.get(f"{shared}objects/", **{"Accept-Signature": example})
+    assert reply.headers["Signature-Input"].startswith(example.split(")")[0])
+    assert reply.headers["Signature-Input"].endswith('nonce="f3b1c2";tag="mine"')
 
 
 async def test_who_asks_for_no_signature_or_an_impossible_one_gets_none(signing: Site, shared: str):

@@ -120,6 +120,6 @@ def _parameters(asked: Mapping[str, object], key: PublicKey, now_s: int) -> dict
         fits = value is True if name in _FLAGS else type(value) is str and value == mine.get(name, value)
         if not fits or name not in (*_FLAGS, *mine, "nonce", "tag"):
             return None
-    given: dict[str, int | str] = {"created": now_s, "keyid": key.kid, "tag": TAG}
-    given |= {name: str(asked[name]) for name in ("alg", "nonce", "tag") if name in asked}
+    given: dict[str, int | str] = {"created": now_s, "keyid": key.kid}
+    given |= {name: str(asked[name]) for name in ("alg", "nonce") if name in asked} | {"tag": str(asked.get("tag", TAG))}
     return given | {"expires": now_s + AGE_MAX_S} if "expires" in asked else given
