@@ -20,6 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _COPY_ROWS_MIN = 50  # COPY takes a round trip more, and half the time for each row
+_IDLE_MAX = 4  # connections that are kept at hand beside the pool
 _ROWS_AHEAD = 1_000  # numbers of new rows that a process takes at once; those that are left when it ends are never used
 # What runs often has an index. Plans are kept: one that was made while a table was small would go on walking it when it is large.
 _SESSION = {"jit": "off", "enable_seqscan": "off", "application_name": "fusion-hub"}
@@ -84,37 +85,70 @@ class PostgresConnection(Connection):
 
 
 class PostgresDatabase(Database):
-    """A pool of connections to PostgreSQL."""
+    """A pool of connections to PostgreSQL.
+
+    What went well is kept at hand for the next, unless somebody waits for the pool: to give back and take costs as much as a small query.
+    """
 
     dialect = "postgresql"
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._idle: list[Any] = []  # taken from the pool and lent to nobody
+        self._waiting = 0  # for a connection of the pool
         self._rows_ahead: dict[str, list[int]] = {}  # numbers for new rows that this process has taken, by table
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
-        async with _postgres_errors(), self._pool.acquire(timeout=10) as raw:
+        async with _postgres_errors(), self._lend() as raw:
             yield PostgresConnection(raw, self._rows_ahead)
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
-        async with _postgres_errors(), self._pool.acquire(timeout=10) as raw, raw.transaction(isolation="repeatable_read", readonly=True):
+        async with _postgres_errors(), self._lend() as raw, raw.transaction(isolation="repeatable_read", readonly=True):
             yield PostgresConnection(raw, self._rows_ahead)
 
     async def write(self, work: Callable[Concatenate[Connection, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
         self.writing += 1
         try:
-            async with _postgres_errors(), self._pool.acquire(timeout=10) as raw, raw.transaction():
+            async with _postgres_errors(), self._lend() as raw, raw.transaction():
                 return await work(PostgresConnection(raw, self._rows_ahead), *args, **kwargs)
         finally:
             self.writing -= 1
 
     async def close(self) -> None:
         try:
-            await asyncio.wait_for(self._pool.close(), timeout=10)
+            async with asyncio.timeout(10):
+                while self._idle:
+                    await self._pool.release(self._idle.pop())
+                await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
+
+    @contextlib.asynccontextmanager
+    async def _lend(self) -> AsyncIterator[Any]:
+        raw = await self._take()
+        try:
+            yield raw
+        except BaseException:
+            await self._pool.release(raw)  # which sees to what was cut off
+            raise
+        if self._waiting or len(self._idle) >= _IDLE_MAX:
+            await self._pool.release(raw)
+        else:
+            self._idle.append(raw)
+
+    async def _take(self) -> Any:
+        while self._idle:
+            raw = self._idle.pop()
+            if not raw.is_closed():
+                return raw
+            await self._pool.release(raw)
+        self._waiting += 1
+        try:
+            return await self._pool.acquire(timeout=10)
+        finally:
+            self._waiting -= 1
 
 
 @lru_cache(maxsize=256)
