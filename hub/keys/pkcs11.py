@@ -43,9 +43,11 @@ class TokenKey:
 class Token:
     """A token of a security module, opened."""
 
-    def __init__(self, module: Path, label: str, pin: str) -> None:
+    def __init__(self, module: Path, label: str, pin: str, *, knows_eddsa: bool | None = None) -> None:
         """Open the token.
 
+        Args:
+            knows_eddsa: whether keys of Ed25519 are made; None: where the module says that it can.
         Raises:
             ConfigError: python-pkcs11 is not installed, or the token cannot be opened.
         """
@@ -57,8 +59,11 @@ class Token:
         self._lock = Lock()
         try:
             token = pkcs11.lib(str(module)).get_token(token_label=label)
-            self._session = token.open(rw=True, user_pin=pin)
-            self._knows_eddsa = pkcs11.Mechanism.EDDSA in token.slot.get_mechanisms()
+            try:
+                self._session = token.open(rw=True, user_pin=pin)
+            except pkcs11.UserAlreadyLoggedIn:  # another session of this process is: that counts for all
+                self._session = token.open(rw=True)
+            self._knows_eddsa = pkcs11.Mechanism.EDDSA in token.slot.get_mechanisms() if knows_eddsa is None else knows_eddsa
         except (pkcs11.PKCS11Error, RuntimeError) as e:
             raise ConfigError(f"the token {label} of {module} cannot be opened: {str(e) or type(e).__name__}") from e
 
