@@ -72,9 +72,10 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
         await hub.db.write(add_push, kept)
         hub.pushes_waiting.set()
         return Status(kept.id, now_us, complete=False, total=total)
-    door = await _door(hub, directory, principal.member, held, raws, await _meanings_brought(raws, limits_of(hub)))
+    brought = await _meanings_brought(raws, limits_of(hub))
+    door = await _door(hub, directory, principal.member, held, raws, brought, acknowledged=False)
     # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
-    checked = await _check(replace(door, acknowledged=False), raws)
+    checked = await _check(door, raws)
     outcomes: list[Outcome] = []
     kept = Push(*sent, done=total, completed_us=now_us)  # once its last stretch is appended, which stores it
     members = directory.owners
@@ -100,8 +101,9 @@ async def check_draft(
     if principal.member is None or not decision.can_write:
         raise Withheld("you may not write to this collection")
     raws = read_envelope(body, limits=replace(limits_of(hub), objects_max=_DRAFTS_MAX))
-    door = await _door(hub, directory, principal.member, held, raws, await _meanings_brought(raws, limits_of(hub)))
-    return held, await _check(replace(door, acknowledged=False), raws)
+    brought = await _meanings_brought(raws, limits_of(hub))
+    door = await _door(hub, directory, principal.member, held, raws, brought, acknowledged=False)
+    return held, await _check(door, raws)
 
 
 async def get_status(hub: Hub, directory: Directory, principal: Principal, root: str, status_id: str) -> Status:
@@ -129,7 +131,7 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
         stretch = raws[push.done : push.done + min(hub.config.push_chunk_objects, _UNHURRIED_OBJECTS)]
         held = next((h for h in directory.collections.values() if h.row == push.collection_row), None)
         if held is not None and await _may_still_write(hub, directory, push, held):
-            door = await _door(hub, directory, directory.members[push.member], held, stretch, brought)
+            door = await _door(hub, directory, directory.members[push.member], held, stretch, brought, acknowledged=True)
             checked = await _check(door, stretch)
         else:
             reason = "you may not write to this collection any more"
@@ -166,7 +168,7 @@ class _Door:
     barred: str | None  # why the producer may bring nothing at all under it
     veil: Veil | None  # None: nothing in the push can be anonymous
     verifier: Verifier
-    acknowledged: bool = True  # whether the push was answered already, so that nothing can fail it whole any more
+    acknowledged: bool  # whether the push was answered already, so that nothing can fail it whole any more
 
     def states_colour(self, obj: StixObject) -> bool:
         """Whether an object names a colour of its own, or only has its collection's."""
@@ -201,9 +203,10 @@ class _Door:
 
 
 async def _door(
-    hub: Hub, directory: Directory, producer: Member, held: HeldCollection, raws: Sequence[bytes], brought: Mapping[str, MarkingMeaning]
-) -> _Door:
-    named = {match.decode() for raw in raws if _MARKING in raw for match in _MARKING_ID.findall(raw)}
+    hub: Hub, directory: Directory, producer: Member, held: HeldCollection, raws: Sequence[bytes], brought: Mapping[str, MarkingMeaning],
+    *, acknowledged: bool,
+) -> _Door:  # fmt: skip
+    named = {match.decode() for raw in raws if _MARKING in raw for match in _MARKING_ID.findall(raw)} - TLP_OF.keys()
     kept: Mapping[str, Mapping[MemberId, str]] = {}
     if named:
         async with hub.db.read() as conn:
@@ -218,7 +221,7 @@ async def _door(
         bundle, producer, held.collection, directory.members, directory.groups, known, at_least, limits_of(hub),
         now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {}, {},
         agreement, agreement.refusal(producer, directory.at_us) if agreement is not None else None, veil,
-        Verifier(directory.keys, producer.id, now_us),
+        Verifier(directory.keys, producer.id, now_us), acknowledged,
     )  # fmt: skip
 
 
