@@ -3,7 +3,7 @@
 * A request that changes something is verified before its handler begins; its body is compared with what was signed while it is read
   (`hub.web.limits.read_body`). Signatures of requests that only read are not looked at.
 * Every answer is signed for which there is an `Accept-Signature` that can be fulfilled, errors included. One without content, to HEAD
-  for example, carries the digest of nothing (RFC 9530 appendix B.2).
+  for example, carries the digest of nothing (RFC 9530 appendix B.2). What is streamed is not signed: its digest is known at its end only.
 """
 
 import asyncio

@@ -46,8 +46,8 @@ def test_members_are_added_changed_suspended_and_listed(shell: Shell):
     assert (grown["size"], grown["owner"]) == ("large", "Water Holdings plc")
     added = shell.json("member", "change", "water", "--size", "medium", "--owner", "")
     assert (added["size"], added["owner"]) == ("medium", None)
-    changed = shell.json("member", "change", "water", "--standing", "partner")
-    assert changed == added | {"standing": "partner"}
+    changed = shell.json("member", "change", "water", "--standing", "partner", "--signed-messages")
+    assert changed == added | {"standing": "partner", "message_signatures_required": True}
     shell.run("member", "suspend", "water")
     assert shell.json("member", "show", "water")["suspended"] is True
     shell.run("member", "resume", "water")

@@ -187,6 +187,15 @@ async def test_a_hub_can_take_signed_pushes_only(signing: Site, shared: str):
         assert (await with_body.send(strict.energy)).status == 400
 
 
+async def test_behind_a_proxy_the_address_is_the_one_that_it_was_asked_for(signing: Site, shared: str):
+    passed_on = {"X-Forwarded-Proto": "https", "Host": "hub.example.org"}
+    async with restarted(signing, proxy_addresses=("127.0.0.1",)) as behind:
+        signed = Signed(behind, f"{shared}objects/", envelope(indicator()), base="https://HUB.example.org:443", **passed_on)
+        assert (await signed.send(behind.energy)).json["success_count"] == 1
+    signed = Signed(signing, f"{shared}objects/", envelope(indicator()), base="https://hub.example.org", **passed_on)
+    assert (await signed.refused(signing.energy))[0] == 401  # who is no proxy says nothing of how a request came
+
+
 async def test_a_digest_is_of_what_is_sent_and_compared_though_nothing_is_signed(site: Site, shared: str):
     packed = gzip.compress(envelope(indicator()))
     encoded = {"Content-Encoding": "gzip"}
