@@ -53,8 +53,8 @@ def kind_of(properties: Properties, keys: frozenset[str] | None = None) -> Kind:
         keys: what `keys_of` returns for it, where that is known already.
     """
     keys = keys_of(properties) if keys is None else keys
-    kinds = {_KINDS.get(key.partition(":")[0], Kind.REPORT) for key in keys or (properties["type"],)}
-    return kinds.pop() if len(kinds) == 1 else next(kind for kind in Kind if kind in kinds)
+    kinds = [_KINDS.get(key.partition(":")[0], Kind.REPORT) for key in keys or (properties["type"],)]
+    return kinds[0] if len(kinds) == 1 else next(kind for kind in Kind if kind in kinds)
 
 
 def keys_of(properties: Properties) -> frozenset[str]:

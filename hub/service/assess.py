@@ -261,7 +261,8 @@ def _touched(lines: Sequence[Line], given: Mapping[int, Given | None]) -> Touche
     ties: dict[str, MemberId] = {}
     keys: set[str] = set()
     new_days: set[tuple[MemberId, int]] = set()
-    for event, *_ in lines:
+    events = [line.event for line in lines]
+    for event in events:
         version = given[event.row]
         if version is None:
             continue
@@ -275,12 +276,12 @@ def _touched(lines: Sequence[Line], given: Mapping[int, Given | None]) -> Touche
             if version.properties["type"] == "relationship":
                 ties.update(dict.fromkeys(named, event.member))
     return Touched(
-        members=frozenset(line.event.member for line in lines),
-        objects=frozenset(line.object_row for line in lines if line.object_row is not None),
+        members=frozenset(event.member for event in events),
+        objects=frozenset(version.object_row for version in given.values() if version is not None),
         references=frozenset(refs),
         ties=ties,
         keys=frozenset(keys),
-        subjects=frozenset(line.event.subject for line in lines if line.event.subject is not None),
+        subjects=frozenset(event.subject for event in events if event.subject is not None),
         new_days=frozenset(new_days),
     )
 
