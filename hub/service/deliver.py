@@ -36,8 +36,8 @@ _MOMENT_S = 1.0  # a request that takes longer gives its slot to another …
 LINGERING_MAX = 4 * IN_FLIGHT_MAX  # … while so many do at most
 _OF_ENDPOINT_MAX = 2
 _AT_A_TIME = 16  # deliveries of a lane that are taken together
-_HOLD_US = 10_000_000
-_KEEP_US = 3_000_000
+HOLD_US = 10_000_000  # a lane is free when its holder has not said for so long that it is still there
+_KEEP_SHARE = 3  # it says so every third of that
 _LOOK_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -113,12 +113,14 @@ class _Done:
 class Dispatcher:
     """One process's part in sending."""
 
-    def __init__(self, hub: Hub, sends: Sends, *, holder: str) -> None:
+    def __init__(self, hub: Hub, sends: Sends, *, holder: str, hold_us: int = HOLD_US) -> None:
         """Send nothing yet.
 
         Args:
             holder: a name for this process.
+            hold_us: for how long it holds a lane without saying that it is still there.
         """
+        self._hold_us = hold_us
         self._hub, self._sends = hub, sends
         self._holder = f"{holder}:{new_uuid()}"  # a process that begins anew under the same name holds nothing of the one before
         self._slots = Slots(IN_FLIGHT_MAX)
@@ -150,7 +152,7 @@ class Dispatcher:
         async with hub.db.read() as conn:
             due_us = await next_due_us(conn, now_us)
         is_due = (due_us is not None and due_us <= now_us) or bool(self._done.freed)
-        is_keeping = bool(self._lanes) and now_us - self._kept_us >= _KEEP_US
+        is_keeping = bool(self._lanes) and now_us - self._kept_us >= self._hold_us // _KEEP_SHARE
         if not (self._done or is_keeping or (is_due and not self._is_stopping)):
             return due_us
         held = {s.row: s for s in (await subscribed(hub)).subscriptions}
@@ -164,15 +166,15 @@ class Dispatcher:
         if is_keeping:
             self._kept_us = now_us
             for lane in self._lanes.values():
-                lane.until_us = now_us + _HOLD_US
+                lane.until_us = now_us + self._hold_us
         if done:
             hub.deliveries_done.set()
         for one in taken:
-            self._begin(group, one, held.get(one.subscription_row), now_us + _HOLD_US)
+            self._begin(group, one, held.get(one.subscription_row), now_us + self._hold_us)
         return due_us if due_us is not None and due_us > now_us else now_us if len(taken) and not self._is_stopping else None
 
     async def _write(self, conn: Connection, done: _Done, now_us: int, ordered: frozenset[int], *, is_keeping: bool) -> Sequence[TakenLane]:
-        until_us = now_us + _HOLD_US
+        until_us = now_us + self._hold_us
         if is_keeping:
             await keep_lanes(conn, self._holder, now_us=now_us, until_us=until_us)
         if done:

@@ -174,8 +174,8 @@ def delivery_id(subscription: Subscription, collection_row: int, at_us: int) -> 
 def _made(subscription: Subscription, collection_row: int, happened: list[Happened]) -> Iterator[Made]:
     for one in happened:
         kind = subscription.filter.kind_of(one.happening)
-        if kind is None:
-            continue
+        if kind is None or (one.stored is not None and one.stored.subject == subscription.id):
+            continue  # nobody is told about its own endpoint by that endpoint
         rank = Rank.URGENT if one.is_urgent else Rank.FRESH
         version_row = one.entry.version_row if one.entry is not None else None
         yield Made(delivery_id(subscription, collection_row, one.at_us), kind, rank, one.at_us, version_row)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, null, or_, select, update
 
 from hub.domain.ids import CollectionId, DeliveryId
 from hub.domain.webhooks.delivery import Attempt, DeliveryState, Rank
@@ -90,7 +90,7 @@ _REPLAY = prepare(
     update(DELIVERY)
     .where(among(DELIVERY.c.row, "rows"))
     .values(
-        done_us=None, due_us=bindparam("now"), tries=0, rank=bindparam("new_rank"), state=DeliveryState.WAITING.value
+        done_us=null(), due_us=bindparam("now"), tries=0, rank=bindparam("new_rank"), state=DeliveryState.WAITING.value
     )
 )  # fmt: skip
 _OLD = prepare(select(DELIVERY.c.row, DELIVERY.c.created_us, DELIVERY.c.done_us).order_by(DELIVERY.c.row).limit(bindparam("limit")))

@@ -75,7 +75,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a subscription is about."""
+    """What a subscription is about. What nobody chooses, everybody is told whom it concerns."""
 
     events: frozenset[EventKind] = CHOSEN_EVENTS
     collections: frozenset[CollectionId] = frozenset()
@@ -89,7 +89,7 @@ class Filter:
 
     def kind_of(self, happening: Happening) -> EventKind | None:
         """Return what the happening is told as, or None where it is left out."""
-        kind = next((kind for kind in happening.kinds if kind in self.events), None)
+        kind = next((kind for kind in happening.kinds if kind in self.events or kind not in CHOSEN_EVENTS), None)
         if kind is None or happening.collection is None:
             return kind
         if self.collections and happening.collection not in self.collections:
