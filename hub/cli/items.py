@@ -16,31 +16,32 @@ app = typer.Typer(help="What members gave: items that wait for a ruling, and rul
 
 COLUMNS = ("id", "object", "producer", "received_at", "collection")
 
-Number = Annotated[int, typer.Argument(metavar="ITEM", help="The item's number.")]
+Name = Annotated[str, typer.Argument(metavar="ITEM", help="The item's id.")]
 
 
 @app.command("audit")
 def list_audits(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(help="Items at most.", min=1, max=1_000)] = 100,
-    after: Annotated[int, typer.Option(help="Begin after this item.", min=0)] = 0,
+    after: Annotated[str | None, typer.Option(help="Begin after this item.", show_default="at the oldest")] = None,
     as_json: Json = False,
 ) -> None:
     """List items that were drawn at random and wait for a ruling, the oldest first."""
 
     async def work(hub: Hub) -> list[models.Item]:
-        found = await adjudicate.list_open_audits(hub, await hub.directory(), COMMAND_LINE, after=after, limit=limit)
+        first = adjudicate.row_of(hub, after) if after is not None else 0
+        found = await adjudicate.list_open_audits(hub, await hub.directory(), COMMAND_LINE, after=first, limit=limit)
         return [render.shown(one) for one in found]
 
     show(with_hub(ctx, work), COLUMNS, as_json=as_json)
 
 
 @app.command("show")
-def show_item(ctx: typer.Context, item: Number, as_json: Json = False) -> None:
+def show_item(ctx: typer.Context, item: Name, as_json: Json = False) -> None:
     """Show an item and what it is worth."""
 
     async def work(hub: Hub) -> models.Item:
-        return render.shown(await adjudicate.get_item(hub, await hub.directory(), COMMAND_LINE, item))
+        return render.shown(await adjudicate.get_item(hub, await hub.directory(), COMMAND_LINE, adjudicate.row_of(hub, item)))
 
     show_one(with_hub(ctx, work), as_json=as_json)
 
@@ -48,7 +49,7 @@ def show_item(ctx: typer.Context, item: Number, as_json: Json = False) -> None:
 @app.command("rule")
 def rule_item(
     ctx: typer.Context,
-    item: Number,
+    item: Name,
     verdict: Annotated[bool, typer.Option("--true/--false", help="Whether it is true.")],
     reason: Annotated[str, typer.Option(help="Why; the producer reads it.")],
 ) -> None:
@@ -56,6 +57,7 @@ def rule_item(
 
     async def work(hub: Hub) -> int:
         ruled = Verdict.TRUE if verdict else Verdict.FALSE
-        return await adjudicate.rule_item(hub, await hub.directory(), COMMAND_LINE, item, ruled, reason)
+        row = adjudicate.row_of(hub, item)
+        return await adjudicate.rule_item(hub, await hub.directory(), COMMAND_LINE, row, ruled, reason)
 
     typer.echo(f"ruled {'true' if verdict else 'false'} as event {with_hub(ctx, work)}")

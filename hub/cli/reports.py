@@ -6,6 +6,7 @@ import typer
 
 from hub.cli.session import Json, show, show_one, with_hub
 from hub.service import report_backs
+from hub.service.adjudicate import row_of
 from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
 from hub.web.api import report_backs as render
@@ -19,7 +20,7 @@ COLUMNS = ("id", "object", "asker", "by", "nil_returns", "open", "picture")
 @app.command("report-back")
 def show_report_backs(
     ctx: typer.Context,
-    item: Annotated[int | None, typer.Argument(help="Number of an item; without it, all requests are listed.")] = None,
+    item: Annotated[str | None, typer.Argument(help="Id of an item; without it, all requests are listed.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show what is asked for in reports back, and how it stands."""
@@ -34,5 +35,6 @@ async def _all(hub: Hub) -> list[models.ReportBack]:
     return [render.shown(one) for one in found]
 
 
-async def _one(hub: Hub, item: int) -> models.ReportBack:
-    return render.shown(await report_backs.get_report_back(hub, await hub.directory(), COMMAND_LINE, item))
+async def _one(hub: Hub, item: str) -> models.ReportBack:
+    row = row_of(hub, item)
+    return render.shown(await report_backs.get_report_back(hub, await hub.directory(), COMMAND_LINE, row))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hub.domain.anonymity import label_of_rendition
 from hub.domain.directory import Directory
+from hub.domain.handle import Handles
 from hub.domain.ids import MemberId
 from hub.domain.label import Attribution, Label
 from hub.domain.ledger import Item, LedgerKind, owner_of
@@ -32,6 +33,7 @@ class ItemAnswer:
     """An item, as somebody may see it."""
 
     item: Item
+    handle: str  # what it goes by
     producer: Member | None  # None: it is not named to who asks
     collection: str
     rating: Rating | None  # for its producer only
@@ -60,6 +62,18 @@ async def list_open_audits(hub: Hub, directory: Directory, principal: Principal,
         looked_at += len(items)
         after = items[-1].row
     return found[:limit]
+
+
+def row_of(hub: Hub, handle: str) -> int:
+    """Return the row of the item that goes by a handle.
+
+    Raises:
+        NotFound: nothing goes by it.
+    """
+    row = Handles.of(hub.secret).find_row(handle)
+    if row is None:
+        raise NotFound("there is no such item")
+    return row
 
 
 async def get_item(hub: Hub, directory: Directory, principal: Principal, row: int) -> ItemAnswer:
@@ -95,7 +109,7 @@ async def rule_item(hub: Hub, directory: Directory, principal: Principal, row: i
     async def work(c: Change) -> int:
         detail = {"verdict": verdict, "reason": reason, "by": principal.credential, "of": side_of(principal)}
         event = await add_event(c.conn, LedgerKind.RULED, answer.item.member, at_us=c.now_us, subject=row, detail=detail)
-        await c.record("item.rule", str(row), verdict=verdict, reason=reason, event=event)
+        await c.record("item.rule", answer.handle, verdict=verdict, reason=reason, event=event)
         return event
 
     return await change(hub, principal, work)
@@ -139,7 +153,7 @@ async def _answer(hub: Hub, directory: Directory, principal: Principal, item: It
     named = own or label.attribution is Attribution.EVERYONE or (agency and label.attribution is Attribution.AGENCIES)
     producer = directory.members[item.member] if named else None
     rating = rate(item.facts(rules), rules) if own or principal == COMMAND_LINE else None
-    return ItemAnswer(item, producer, label.collection, rating, rules)
+    return ItemAnswer(item, Handles.of(hub.secret).of_row(item.row), producer, label.collection, rating, rules)
 
 
 def side_of(principal: Principal) -> str | None:

@@ -158,8 +158,10 @@ async def _shown(hub: Hub, directory: Directory, principal: Principal, stored: S
 
 
 async def _sees(hub: Hub, directory: Directory, principal: Principal, stored: StoredContest) -> bool:
-    """Whether the caller sees, in one form or the other, what a contest is about."""
-    if principal.member is None or stored.label is None or stored.collection_row is None:
+    """Whether the caller sees, in one form or the other, what a contest is about; who has no member sees only that there is one."""
+    if principal.member is None:
+        return True
+    if stored.label is None or stored.collection_row is None:
         return False
     async with hub.db.read() as conn:
         label = (await labels_named(conn, [stored.label]))[stored.label]

@@ -12,6 +12,7 @@ import orjson
 
 from hub.domain.anonymity import label_of_rendition
 from hub.domain.directory import Directory, HeldCollection
+from hub.domain.handle import Handles
 from hub.domain.ids import CollectionId, MemberId
 from hub.domain.label import Attribution, Label
 from hub.domain.member import Member, Principal, Role
@@ -48,6 +49,7 @@ class RequestAnswer:
     """A request for reports back, as somebody may see it."""
 
     request: ReportRequest
+    handle: str  # of the item
     stix_id: str  # of the object, or of its rendition, as the caller knows it
     collection: CollectionId
     asker: Member | None  # None: its producer is not known to everyone
@@ -144,6 +146,7 @@ async def _answer(hub: Hub, directory: Directory, principal: Principal, request:
     sees_original = named or (member is not None and may_know_source(member, [label]))
     return RequestAnswer(
         request=request,
+        handle=Handles.of(hub.secret).of_row(request.item),
         stix_id=_known_as(hub.secret, request.member, request.stix_id)[not sees_original],
         collection=held.collection.id,
         asker=directory.members[request.member] if named else None,

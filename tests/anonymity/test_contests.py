@@ -43,7 +43,7 @@ async def test_a_contest_of_an_anonymous_item_names_nobody_and_shows_the_renditi
     assert (own.member, own.object) == (await world.member("energy"), original)
     (rendition,) = [obj["id"] for obj in await anonymous.renditions(REVIEWER)]
     (told,) = await as_told(anonymous, await world.principal(REVIEWER, Role.COORDINATOR))
-    assert (told["member"], told["object"], told["kind"]) == (None, rendition, "ruled")
+    assert (told["member"], told["event"], told["object"], told["kind"]) == (None, None, rendition, "ruled")
     assert world.now_us % MINUTE_US, "the test's own clock stands within a minute"
     assert told["at"].endswith(":00.000000Z")
     energy = await world.member("energy")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hub.domain.handle import Handles
 from hub.domain.json import read_document
 from hub.domain.member import Principal, Role
 from hub.domain.taxii import ALL_VERSIONS, Query
@@ -100,7 +101,7 @@ async def test_officers_see_neither_the_producer_nor_its_objects_in_items_audit_
     ids = {obj["id"] for obj in given}
     assert not ids & {one.object for one in found}
     about_energy = standing.shown(await get_standing(hub, directory, officer, "energy"))
-    assert {line.event for line in about_energy.lines}.isdisjoint({one.id for one in hidden_items})
+    assert {line.event for line in about_energy.lines}.isdisjoint({Handles.of(hub.secret).find_row(one.id) for one in hidden_items})
     for slug in ("energy", *OTHERS):
         with pytest.raises(NotFound):
             await explain(hub, directory, officer, slug, given[0]["id"])

@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 
 from hub.config import Config
 from hub.domain.directory import Directory
+from hub.domain.handle import Handles
 from hub.domain.label import Tlp
 from hub.domain.marking import SHARING_EXTENSION
 from hub.domain.member import MemberKind, Principal, Role
@@ -100,6 +101,7 @@ class Community:
     item: str  # of energy, with a request for reports back
     item_of_water: str  # that energy may see
     item_hidden: str  # of water, that energy may not see
+    event: str  # the line of the ledger of energy's item
     contest: str  # of water
 
 
@@ -257,10 +259,12 @@ async def give(hub: Hub) -> dict[str, str]:
         await push(hub, directory, principal, "hub", collection, envelope(indicator(extensions=extension)))
         async with hub.db.read() as conn:
             ((event, _),) = await list_events(conn, principal.member.id, before=None, limit=1)  # type: ignore[union-attr]
-        items.append(str(event.row))
+        items.append(event.row)
     await assess_all(hub)
-    appeal = await contest_event(hub, Principal("test", Role.PUBLISHER, directory.find_member("water")), int(items[1]), "It was new.")
-    return {"item": items[0], "item_of_water": items[1], "item_hidden": items[2], "contest": str(appeal.contest.row)}
+    appeal = await contest_event(hub, Principal("test", Role.PUBLISHER, directory.find_member("water")), items[1], "It was new.")
+    handles = [Handles.of(hub.secret).of_row(row) for row in items]
+    names = dict(zip(("item", "item_of_water", "item_hidden"), handles, strict=True))
+    return {**names, "event": str(items[0]), "contest": str(appeal.contest.row)}
 
 
 async def share(hub: Hub, slug: str) -> str:

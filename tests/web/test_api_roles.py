@@ -174,7 +174,7 @@ def bodies(community: Community) -> dict[tuple[str, str], object]:
         ("POST", "/anonymity/lifts/{lift}/answer"): {"approved": True},
         ("POST", "/releases/{release}/answer"): {"agreed": True, "reason": "Gladly.", "marking": "TLP:CLEAR"},
         ("POST", "/standing/{member}/practice"): {"kind": "exercise", "reason": "Took part."},
-        ("POST", "/contests"): {"event": int(community.item), "reason": "It was new."},
+        ("POST", "/contests"): {"event": int(community.event), "reason": "It was new."},
         ("POST", "/contests/{contest}/answer"): {"upheld": False, "reason": "It was not."},
         ("POST", "/items/{item}/ruling"): {"verdict": "true", "reason": "We looked at it."},
         ("PUT", "/policies/shadow"): {"files": {name: body.decode() for name, body in files.items()}},

@@ -13,25 +13,25 @@ from hub.service.adjudicate import ItemAnswer
 from hub.web.api import standing_models as models
 from hub.web.api.models import Listing
 from hub.web.api.operation import Call, Operation
-from hub.web.api.standing import number
 
 
 async def list_items(call: Call[models.ItemPage]) -> Listing[models.Item]:
     """List items that were drawn for a ruling and that you may rule on, as a coordinator or an agency."""
     sent = call.sent
-    found = await adjudicate.list_open_audits(call.hub, call.directory, call.principal, after=sent.after or 0, limit=sent.limit)
-    following = found[-1].item.row if len(found) == sent.limit else None
+    after = adjudicate.row_of(call.hub, sent.after) if sent.after is not None else 0
+    found = await adjudicate.list_open_audits(call.hub, call.directory, call.principal, after=after, limit=sent.limit)
+    following = found[-1].handle if len(found) == sent.limit else None
     return Listing[models.Item](items=[shown(one) for one in found], next=following)
 
 
 async def get_item(call: Call[None]) -> models.Item:
     """Show an item of your member with its rating, or one that you may rule on."""
-    return shown(await adjudicate.get_item(call.hub, call.directory, call.principal, number(call.path["item"])))
+    return shown(await adjudicate.get_item(call.hub, call.directory, call.principal, adjudicate.row_of(call.hub, call.path["item"])))
 
 
 async def rule_item(call: Call[models.NewRuling]) -> models.LedgerLine:
     """Rule an item true or false, as a coordinator or an agency without a part in it; an earlier ruling falls."""
-    verdict, item = Verdict(call.sent.verdict), number(call.path["item"])
+    verdict, item = Verdict(call.sent.verdict), adjudicate.row_of(call.hub, call.path["item"])
     event = await adjudicate.rule_item(call.hub, call.directory, call.principal, item, verdict, call.sent.reason)
     return models.LedgerLine(event=event)
 
@@ -42,7 +42,7 @@ def shown(value: ItemAnswer) -> models.Item:
     known_as = item.stix_id if value.producer is not None else item.alias or item.stix_id
     received_us = item.at_us if value.producer is not None else item.at_us - item.at_us % MINUTE_US  # one push has one moment
     return models.Item(
-        id=item.row, object=known_as, collection=value.collection, received_at=format_timestamp(received_us),
+        id=value.handle, object=known_as, collection=value.collection, received_at=format_timestamp(received_us),
         producer=None if value.producer is None else value.producer.slug, verdict=item.verdict(value.rules).value, audit=item.audit,
         rating=None if value.rating is None else _rating(value.rating),
     )  # fmt: skip

@@ -4,32 +4,34 @@ from aiohttp import hdrs
 
 from hub.domain.timestamp import format_timestamp
 from hub.service import report_backs
+from hub.service.adjudicate import row_of
 from hub.service.report_backs import Picture, RequestAnswer
 from hub.web.api import standing_models as models
-from hub.web.api.models import Listing, RowPage
+from hub.web.api.models import Listing, NamePage
 from hub.web.api.operation import Call, Operation
 from hub.web.api.render import moment
-from hub.web.api.standing import number
 
 
-async def list_report_backs(call: Call[RowPage]) -> Listing[models.ReportBack]:
+async def list_report_backs(call: Call[NamePage]) -> Listing[models.ReportBack]:
     """List what your member is asked to report on, and what it asks for itself."""
     sent = call.sent
-    found = await report_backs.list_report_backs(call.hub, call.directory, call.principal, after=sent.after or 0, limit=sent.limit)
-    following = found[-1].request.item if len(found) == sent.limit else None
+    after = row_of(call.hub, sent.after) if sent.after is not None else 0
+    found = await report_backs.list_report_backs(call.hub, call.directory, call.principal, after=after, limit=sent.limit)
+    following = found[-1].handle if len(found) == sent.limit else None
     return Listing[models.ReportBack](items=[shown(one) for one in found], next=following)
 
 
 async def get_report_back(call: Call[None]) -> models.ReportBack:
     """Show a request for reports back; who asked sees how it stands."""
-    return shown(await report_backs.get_report_back(call.hub, call.directory, call.principal, number(call.path["request"])))
+    item = row_of(call.hub, call.path["request"])
+    return shown(await report_backs.get_report_back(call.hub, call.directory, call.principal, item))
 
 
 def shown(value: RequestAnswer) -> models.ReportBack:
     """Show a request for reports back."""
     request, receipt = value.request, value.receipt
     return models.ReportBack(
-        id=request.item, object=value.stix_id, collection=value.collection, asker=None if value.asker is None else value.asker.slug,
+        id=value.handle, object=value.stix_id, collection=value.collection, asker=None if value.asker is None else value.asker.slug,
         by=format_timestamp(request.wanted.by_us), nil_returns=request.wanted.nil_returns, open=value.is_open,
         fetched_at=None if receipt is None else moment(receipt.fetched_us),
         reported_at=None if receipt is None else moment(receipt.reported_us), outcome="" if receipt is None else receipt.outcome,
@@ -49,6 +51,6 @@ def _picture(value: Picture) -> models.ReportPicture:
 
 
 OPERATIONS = (
-    Operation(hdrs.METH_GET, "/report-backs", list_report_backs, takes=RowPage, gives=Listing[models.ReportBack]),
+    Operation(hdrs.METH_GET, "/report-backs", list_report_backs, takes=NamePage, gives=Listing[models.ReportBack]),
     Operation(hdrs.METH_GET, "/report-backs/{request}", get_report_back, gives=models.ReportBack),
 )

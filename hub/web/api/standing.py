@@ -123,7 +123,7 @@ def contest(appeal: Appeal) -> models.Contest:
     value = appeal.contest
     at_us = value.at_us if appeal.member is not None else value.at_us - value.at_us % MINUTE_US
     return models.Contest(
-        id=value.row, event=value.event, kind=appeal.kind, object=appeal.object,
+        id=value.row, event=value.event if appeal.member is not None else None, kind=appeal.kind, object=appeal.object,
         member=None if appeal.member is None else appeal.member.slug, at=format_timestamp(at_us), reason=value.reason,
         reviewer=value.reviewer, answered_at=moment(value.answered_us), upheld=value.upheld, answer=value.answer,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from hub.domain.member import Standing
 from hub.domain.standing import Ground, Part
 from hub.domain.standing_rules import EventKind
 from hub.service.adjudicate import REASON_CHARS_MAX
-from hub.web.api.models import Given, Moment, Reference, RowPage, Shown
+from hub.web.api.models import Given, Moment, NamePage, Reference, Shown
 
 Points = Annotated[str, Field(description="points with two decimals, as text so that sums stay exact")]
 Reason = Annotated[str, Field(min_length=1, max_length=REASON_CHARS_MAX, description="why; the member concerned reads it")]
@@ -103,7 +103,7 @@ class LedgerLine(Shown):
     event: int
 
 
-class ItemPage(RowPage):
+class ItemPage(NamePage):
     """Which items."""
 
     audit: Literal["open"] = Field("open", description="those that were drawn for a ruling and wait for it")
@@ -125,7 +125,7 @@ class ItemRating(Shown):
 class Item(Shown):
     """An object that counts as given."""
 
-    id: int
+    id: str
     object: str
     collection: str
     received_at: Moment
@@ -171,7 +171,7 @@ class Contest(Shown):
     """A contest, and what a reviewer answered."""
 
     id: int
-    event: int
+    event: int | None = Field(description="null where the producer is not named to you")
     kind: LedgerKind = Field(description="of the contested event")
     object: str | None = Field(description="the STIX object that the event is about, as you know it; null: none, or none that you see")
     member: str | None = Field(description="who contests; null: the producer of an item, who is not named to you")
@@ -207,7 +207,7 @@ class ReportPicture(Shown):
 class ReportBack(Shown):
     """An item on which reports are asked for."""
 
-    id: int
+    id: str = Field(description="of the item")
     object: str
     collection: str
     asker: str | None = Field(description="null where it is not named to the asker")
