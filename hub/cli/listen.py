@@ -1,4 +1,8 @@
-"""`hub listen`: a receiver of webhooks on this machine, for trying things out."""
+"""`hub listen`: a receiver of webhooks on this machine, for trying things out.
+
+It agrees to be sent events when a hub asks. A hub sends here only where its settings say `webhooks_allow_http = true` and
+`webhooks_ports = []`, and an administrator has opened the network to the subscription (`--private-cidr 127.0.0.0/8`).
+"""
 
 import json
 import os
@@ -39,11 +43,7 @@ def listen(
     ] = None,
     body: Annotated[bool, typer.Option("--body", help="Print the whole message, too.")] = False,
 ) -> None:
-    """Receive webhooks on this machine: verify, print, and answer each.
-
-    It agrees to be sent events when a hub asks. A hub sends here only where an administrator has opened the network to the subscription
-    (--private-cidr 127.0.0.0/8) and the settings allow it: webhooks_allow_http = true, webhooks_ports = [].
-    """
+    """Receive webhooks on this machine: verify, print, and answer each."""
     with errors_told():
         listener = Listener([verifying_key(text) for text in key or ()], answer or [204], shows_body=body)
         sock = _bound(host, port)
