@@ -1,4 +1,7 @@
-"""`hub witness`: a witness of other organisations' transparency logs."""
+"""`hub witness`: a witness of other organisations' transparency logs (C2SP tlog-witness).
+
+What it prints goes into the setting log_witnesses of the hub, with the address at which the hub reaches it: that of a proxy which speaks TLS.
+"""
 
 import logging
 import os
@@ -29,11 +32,7 @@ def serve_witness(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65_535)] = 8461,
 ) -> None:
-    """Run a witness, which cosigns checkpoints of logs that it knows, as long as they only grow.
-
-    It speaks C2SP tlog-witness. What it prints goes into the setting log_witnesses of the hub, with the address at which the hub reaches
-    it: put a proxy that speaks TLS before it.
-    """
+    """Run a witness, which cosigns checkpoints of logs that it knows, as long as they only grow."""
     with errors_told():
         keys = [read_key(text) for text in log_key]
         if any(key.kind is not Kind.NOTE for key in keys):

@@ -46,9 +46,9 @@ def test_every_command_is_listed():
 
 
 def test_a_command_that_is_misspelt_is_guessed():
-    result = CliRunner().invoke(cli(), ["srve"])
+    result = CliRunner().invoke(cli(), ["migrat"])
     assert result.exit_code == 2
-    assert "Did you mean 'serve'?" in result.output
+    assert "Did you mean 'migrate'?" in result.output
 
 
 @pytest.mark.parametrize(
