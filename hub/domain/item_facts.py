@@ -71,7 +71,8 @@ def observed_us_of(properties: Properties) -> int | None:
     if type in SCO_TYPES:
         return None
     stated = {properties.get("created"), properties.get(_OBSERVED.get(type, "created"))}  # most say the same twice
-    return min((microseconds(time) for time in stated if time is not None), default=None)
+    times = [microseconds(time) for time in stated if time is not None]
+    return min(times) if times else None
 
 
 def context_of(properties: Properties, related: frozenset[str] = frozenset()) -> float:

@@ -4,7 +4,6 @@ The values here are mutable where assessment (`hub.domain.assessment`) brings th
 """
 
 import hashlib
-import hmac
 import json
 import math
 from collections.abc import Mapping
@@ -232,7 +231,7 @@ def is_drawn(secret: bytes, count: int, rules: StandingRules) -> bool:
 @lru_cache(maxsize=64)
 def _drawn_of(secret: bytes, block: int, size: int) -> int:
     """Return the place in a block of the item that is drawn."""
-    return int.from_bytes(hmac.digest(secret, b"audit %d" % block, hashlib.sha256)[:8]) % size
+    return int.from_bytes(hashlib.blake2b(b"audit %d" % block, digest_size=8, key=secret).digest()) % size
 
 
 def read_detail(text: str) -> Mapping[str, Any]:
