@@ -37,8 +37,8 @@ class SignedPushes(AuthBase):
         method = str(request.method)
         if method in _READING:
             return request
-        body = request.body or b""
-        body = body if isinstance(body, bytes) else body.encode()
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        assert isinstance(body, bytes), "the client sends nothing that it has not read whole"
         if body:
             request.headers["Content-Digest"] = content_digest(body)
         message = Request(method, normal_uri(str(request.url)), lambda name: _lines(request.headers, name))
