@@ -6,6 +6,7 @@ last event misses nothing. Policy is asked when a page is read, and of who is to
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.member import Member, Principal
@@ -20,13 +21,21 @@ from hub.service.report_backs import note_fetched
 from hub.service.telling import tell_beside, tell_entry
 from hub.service.view import rights
 from hub.store.feed import bodies
-from hub.store.happened import HUB_ROW, read_clocks
+from hub.store.happened import HUB_ROW, Clock, read_clocks
 
 _MOMENT_US = 1_000_000  # what was read longer ago is asked about again before it is told
 
 
 Write = Callable[[Event, str], Awaitable[None]]
 """(event, `id` of the stream after it): returns once the client has room for more."""
+
+
+class Condition(NamedTuple):
+    """What streams depend on: while it is the same, there is nothing new to tell."""
+
+    revision: int  # of the directory …
+    at_us: int  # … and as of which moment
+    clocks: Mapping[int, Clock]
 
 
 class Stream:
@@ -124,6 +133,13 @@ class Stream:
     def _event_id(self, collection_row: int, at_us: int) -> str:
         """Return an id that is the same whenever the member is told of this."""
         return str(uuid.uuid5(uuid.UUID(self._member.partition("--")[2]), f"{collection_row}/{at_us}"))
+
+
+async def condition_of(hub: Hub) -> Condition:
+    """Return what all streams depend on, as it is now."""
+    directory = await hub.directory()
+    async with hub.db.read() as conn:
+        return Condition(directory.revision, directory.at_us, await read_clocks(conn))
 
 
 async def open_stream(

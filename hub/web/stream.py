@@ -29,7 +29,7 @@ from hub.errors import HubError, Invalid, TooMany, Unauthenticated, Unavailable,
 from hub.service.administer import require_active
 from hub.service.authenticate import authenticate
 from hub.service.context import Hub
-from hub.service.stream import Stream, open_stream
+from hub.service.stream import Condition, Stream, condition_of, open_stream
 from hub.service.subscriptions import FilterWish, filter_of
 from hub.service.turns import wait_for_any
 from hub.web.addresses import ORIGINS
@@ -88,6 +88,7 @@ class Streams:
         self._each_max = config.streams_max
         self._of_member: Counter[MemberId] = Counter()
         self._open: set[asyncio.Event] = set()
+        self._condition: Condition | None = None  # as of the last look
 
     @contextlib.contextmanager
     def opened(self, member: MemberId) -> Iterator[asyncio.Event]:
@@ -122,16 +123,25 @@ class Streams:
         self.ending.set()
 
     async def wake(self, hub: Hub, stop: asyncio.Event) -> None:
-        """Let streams look for news: at once for what this process did, within a second for anything else; until `stop`."""
+        """Wake streams when there may be news: at once for what this process did, within a second for anything else; until `stop`."""
         while not stop.is_set():
-            self._wake_all()
+            await self._look(hub)
             await wait_for_any((stop,), _REST_S)
-            self._wake_all()  # something may have happened during the rest
+            await self._look(hub)  # something may have happened during the rest
             await wait_for_any((stop, hub.feed_moved), _LOOK_S)
 
-    def _wake_all(self) -> None:
-        for moved in self._open:
-            moved.set()
+    async def _look(self, hub: Hub) -> None:
+        if not self._open:
+            return
+        try:
+            condition = await condition_of(hub)
+        except Unavailable as e:
+            log.warning("streams wait", reason=e.detail)
+            return
+        if condition != self._condition:
+            self._condition = condition
+            for moved in self._open:
+                moved.set()
 
 
 STREAMS = web.AppKey("streams", Streams)
@@ -198,11 +208,20 @@ class _Teller:
             if not goes_on:
                 await self._write(self._heartbeat())
                 return
-            if self._request.transport is None or self._request.transport.is_closing():
+            if not await self._wait():
                 return
+
+    async def _wait(self) -> bool:
+        """Wait until there may be news, or it is time for a sign of life; return whether the client is still there."""
+        transport = self._request.transport
+        while not (self._moved.is_set() or self._streams.ending.is_set()):
+            if transport is None or transport.is_closing():
+                return False
             if time.monotonic() - self._written >= self._streams.heartbeat_s:
                 await self._write(self._heartbeat())
-            await wait_for_any((self._moved, ending), self._streams.heartbeat_s)
+                return True
+            await wait_for_any((self._moved, self._streams.ending), min(_LOOK_S, self._streams.heartbeat_s))
+        return True
 
     async def _caller(self, directory: Directory) -> Principal:
         """Return who is told, as of now.

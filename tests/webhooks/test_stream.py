@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hub.domain.label import Tlp
 from hub.domain.member import Principal, Role
 from hub.domain.stix_tlp import TLP2_IDS
 from hub.domain.taxii import ALL_VERSIONS, Query, Right
-from hub.domain.webhooks.event import CONTENT_BYTES_MAX, Event
+from hub.domain.webhooks.event import CONTENT_BYTES_MAX, Event, EventKind
 from hub.domain.webhooks.position import StreamPosition, seal, unseal
 from hub.domain.webhooks.subscription import Filter
 from hub.errors import NotUnderstood
@@ -31,6 +32,7 @@ from hub.service.credentials import issue_token, revoke_token
 from hub.service.members import suspend_member
 from hub.service.remove import delete_object
 from hub.service.stream import Stream
+from hub.store.happened import StoredEvent, record_event
 from hub.web.keys import CONFIG
 from hub.web.stream import STREAMS, Streams
 from tests.taxii.content import DAY_2, envelope, indicator, malware
@@ -248,6 +250,19 @@ async def test_who_loses_a_right_between_reading_and_telling_is_not_told(site: A
     assert await stream.tell(await site.hub.directory(), write)
     assert not await stream.tell(await site.hub.directory(), write)
     assert [event.item.object_id for event in told if event.item] == ids[:1]
+
+
+async def test_what_is_for_one_member_alone_is_told_to_nobody_else(site: Administered):
+    member = (await site.hub.directory()).find_member("energy")
+    assert member is not None
+    async with listening(site) as client, listening(site, who="water") as other:
+        facts = {"from": "observer", "to": "contributor"}
+        changed = StoredEvent(EventKind.STANDING_CHANGED, member.id, member=member.id, facts=facts)
+        await site.hub.db.write(partial(record_event, now_us=site.hub.now_us()), changed)
+        told = await client.next()
+        assert (told.name, told.event["data"]) == ("standing.changed", {"event": "standing.changed", "subject": member.id, **facts})
+        [id] = await share(site, indicator(object_marking_refs=[TLP2_IDS[Tlp.GREEN]]))
+        assert (await other.next()).event["subject"] == id
 
 
 async def test_a_right_that_comes_while_the_stream_is_open_brings_what_comes_after(site: Administered):
