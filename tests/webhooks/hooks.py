@@ -31,7 +31,7 @@ async def until(is_so: Callable[[], Awaitable[bool]], *, within_s: float = 20.0)
     """Ask again and again until something is so."""
     async with asyncio.timeout(within_s):
         while not await is_so():
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # noqa: ASYNC110 - what is waited for is in a database
 
 
 async def until_logged(hub: Hub, added: Added, states: list[str], *, attempts: int = 1) -> list[LoggedDelivery]:

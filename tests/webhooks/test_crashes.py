@@ -1,0 +1,132 @@
+"""Nothing is lost and nothing comes twice but under the same id: kill -9 at named points, two nodes at once, a database that goes away."""
+
+import asyncio
+import signal
+import sys
+from collections import Counter
+
+from aiohttp import web
+
+from hub.config import load_config
+from hub.domain.member import Principal, Role
+from hub.service.admit import push
+from hub.service.context import open_hub
+from hub.store.database import open_database
+from tests.postgres import PostgresServer
+from tests.taxii.content import envelope, indicator
+from tests.taxii.site import Site, serve, serve_again
+from tests.webhooks.hooks import log_of, pass_time, subscribe, until
+from tests.webhooks.node import POINTS
+from tests.webhooks.receiver import Received, Receiver
+
+OBJECTS = 24  # pushed before each kill
+
+
+async def test_nodes_that_are_killed_lose_nothing_and_repeat_only_under_the_same_id(database_url: str, receiver: Receiver):
+    settings = {"webhooks_allow_http": True, "webhooks_ports": ()}
+    async with serve(database_url, **settings) as site:
+        for name in ("one", "two", "three"):
+            await subscribe(site.hub, receiver.url, "water", name=name)
+        credentials = site.credentials
+    nodes = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.webhooks.node", database_url, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert nodes.stdin is not None
+    assert nodes.stdout is not None
+    objects: set[str] = set()
+    for point in POINTS:
+        # No loops in this process meanwhile: whoever is killed makes and sends all that is made and sent.
+        objects |= await _push(database_url)
+        nodes.stdin.write(f"{point}\n".encode())
+        assert int(await asyncio.wait_for(nodes.stdout.readline(), 60)) == -signal.SIGKILL, point
+    nodes.stdin.close()
+    await nodes.wait()
+    async with serve_again(database_url, credentials, **settings):
+        await until(lambda: _has_all(receiver, objects, 3), within_s=60)
+    about: dict[str, set[str]] = {}
+    for message in receiver.received:
+        about.setdefault(message.id, set()).add(message.data["object_id"])
+    assert all(len(ids) == 1 for ids in about.values())
+    assert len(receiver.received) > len(about), "something came twice, as nobody could know that it had arrived"
+
+
+async def _push(url: str) -> set[str]:
+    """Push one by one, from a process that makes no deliveries itself."""
+    db = await open_database(url)
+    try:
+        hub = await open_hub(load_config(environ={}, database_url=url), db)
+        directory = await hub.directory()
+        principal = Principal("test", Role.PUBLISHER, directory.find_member("agency"))
+        objects = [indicator() for _ in range(OBJECTS)]
+        await push(hub, directory, principal, "hub", "shared", envelope(*objects))
+        return {one["id"] for one in objects}
+    finally:
+        await db.close()
+
+
+async def _has_all(receiver: Receiver, objects: set[str], times: int) -> bool:
+    ids = {(message.id, message.data["object_id"]) for message in receiver.received}
+    return Counter(id for _, id in ids) == dict.fromkeys(objects, times)
+
+
+async def test_two_nodes_never_make_the_same_attempt(postgresql_url: str, receiver: Receiver, shared: str):
+    tried: Counter[str] = Counter()
+
+    async def refuse_first(message: Received) -> web.Response:
+        tried[message.id] += 1
+        return web.Response(status=503 if tried[message.id] == 1 else 204)
+
+    receiver.answer = refuse_first
+    settings = {"webhooks_allow_http": True, "webhooks_ports": ()}
+    async with serve(postgresql_url, **settings) as one, serve_again(postgresql_url, one.credentials, **settings) as other:
+        subscriptions = [await subscribe(one.hub, receiver.url, "water", name=str(n)) for n in range(8)]
+        for n in range(10):
+            await (one, other)[n % 2].agency.push(shared, indicator(), indicator())
+        for _ in range(60):  # each endpoint sends one at a time while it fails
+            if len(tried) == 160 and set(tried.values()) == {2}:
+                break
+            count = len(receiver.received)
+            for site in (one, other):
+                pass_time(site.hub, 90)
+            await _settled(receiver, count)
+        assert len(tried) == 160
+        assert set(tried.values()) == {2}
+        for added in subscriptions:
+            await until(lambda added=added: _is_written(one, added))
+        logged = [delivery for added in subscriptions for delivery in await log_of(one.hub, added)]
+        assert [[attempt.number for attempt in one.attempts] for one in logged] == [[1, 2]] * 160
+
+
+async def _is_written(site: Site, added: object) -> bool:
+    return all(delivery.state == "delivered" for delivery in await log_of(site.hub, added))  # type: ignore[arg-type]
+
+
+async def _settled(receiver: Receiver, count: int) -> None:
+    """Wait until something more has come, or nothing does for a while."""
+    try:
+        await receiver.until(count + 1, within_s=2)
+    except TimeoutError:
+        return
+
+
+async def test_deliveries_go_on_after_the_database_was_away(
+    postgres_server: PostgresServer, postgresql_url: str, receiver: Receiver, shared: str
+):  # fmt: skip
+    go_on = asyncio.Event()
+
+    async def wait(_: Received) -> web.Response:
+        await go_on.wait()
+        return web.Response(status=204)
+
+    receiver.answer = wait
+    async with serve(postgresql_url, webhooks_allow_http=True, webhooks_ports=()) as site:
+        added = await subscribe(site.hub, receiver.url, "water")
+        objects = [indicator() for _ in range(10)]
+        await site.agency.push(shared, *objects)
+        await receiver.until(1)
+        postgres_server.halt()
+        go_on.set()  # answered while nothing can be written down
+        postgres_server.launch()
+        await until(lambda: _has_all(receiver, {one["id"] for one in objects}, 1), within_s=60)
+        await until(lambda: _is_written(site, added), within_s=60)
+        assert max(Counter(message.id for message in receiver.received).values()) <= 2
