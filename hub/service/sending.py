@@ -12,7 +12,6 @@ from hub.service.context import Hub
 @contextlib.asynccontextmanager
 async def sending(hub: Hub) -> AsyncIterator[None]:
     """Let the hub send webhooks by what the settings allow, and close all connections at the end."""
-    ports = frozenset(map(int, hub.config.webhooks_ports)) or None
     egress = Egress(Rules.of(hub.config))
     hub.hold_sends(Sender(egress))
     try:
