@@ -90,6 +90,10 @@ async def test_a_signed_push_is_taken_once_on_all_nodes_and_by_the_address_that_
         for node in (second, first):
             assert await signed.refused(node.energy) == (401, "the nonce came before: each request needs a new one")
 
+        signed = Signed(first, f"{shared}objects/", envelope(indicator()), base=PUBLIC)
+        at_once = await asyncio.gather(*(signed.send(node.energy) for node in (first, second, first, second)))
+        assert sorted(reply.status for reply in at_once) == [202, 401, 401, 401]
+
         # The addresses of the nodes themselves are nobody's business.
         status, told = await Signed(first, f"{shared}objects/", envelope(indicator())).refused(first.energy)
         assert (status, told) == (401, f"the signature does not fit what arrived here: POST {PUBLIC}{shared}objects/ and its fields")
