@@ -228,6 +228,7 @@ def test_lines_of_a_field_are_signed_together_and_in_their_order():
         (lambda sent: sent.put(signature_input="push"), "a list of at most"),
         (lambda sent: sent.put(signature_input="push=(%s)" % ('"a" ' * (COVERED_MAX + 1))), "a list of at most"),
         (lambda sent: sent.put(signature="push=abc"), "a byte sequence"),
+        (lambda sent: sent.put(signature=sent.fields["signature"][0] + ";x=1"), "and nothing else"),
         (lambda sent: sent.put(signature="push=:not base64:"), "no structured field"),
         (lambda sent: sent.put(signature=""), "each label stands in both"),
         (lambda sent: sent.put(signature_input=""), "each label stands in both"),
@@ -468,6 +469,16 @@ def test_an_old_answer_or_one_by_somebody_else_is_found():
     ):
         with pytest.raises(Unauthenticated, match=why):
             answered.check(**changed)
+
+
+def test_an_answer_is_not_taken_beyond_the_end_that_it_sets_itself():
+    answered = Answered(wanted("mine"))
+    (signature,) = read_signatures(answered.answer)
+    made = sign(answered.answer, "answer", signature.covered, {**signature.parameters, "expires": NOW_S + 10}, KEY)
+    answered.fields |= {name.lower(): [value] for name, value in made.items()}
+    answered.check(now_s=NOW_S + 10)
+    with pytest.raises(Unauthenticated, match="just now"):
+        answered.check(now_s=NOW_S + 11)
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def require_signed(answer: Answer, body: bytes, keys: Mapping[str, PublicKey], *
         raise NotUnderstood(f"its signature leaves out {' '.join(map(str, lacking))}")
     if signature.text("nonce") != nonce:
         raise Unauthenticated("its signature was made for another request")
-    created_s = signature.created_s or 0
-    if not now_s - AGE_MAX_S <= created_s <= now_s + AHEAD_MAX_S:
+    expires_s = now_s if signature.expires_s is None else signature.expires_s
+    if not now_s - AGE_MAX_S <= (signature.created_s or 0) <= now_s + AHEAD_MAX_S or expires_s < now_s:
         raise Unauthenticated("its signature was not made just now: one of the two clocks is wrong, or it is an old answer")
     key = keys.get(signature.text("keyid"))
     if key is None:

@@ -82,7 +82,7 @@ def read_signatures(message: Message) -> list[Signature]:
         raise NotUnderstood("Signature-Input and Signature: each label stands in both (RFC 9421 §4)")
     if len(told) > SIGNATURES_MAX:
         raise NotUnderstood(f"Signature: more than {SIGNATURES_MAX}")
-    return [_signature(label, *told[label], values[label][0]) for label in told]
+    return [_signature(label, *told[label], *values[label]) for label in told]
 
 
 def base_of(message: Message, covered: Iterable[Component], parameters: Mapping[str, int | str]) -> bytes:
@@ -117,11 +117,11 @@ def _base(message: Message, covered: Iterable[Component], stated: str) -> bytes:
     return "\n".join([*lines, f'"@signature-params": {stated}']).encode("ascii")
 
 
-def _signature(label: str, covered: object, parameters: Mapping[str, object], value: object) -> Signature:
+def _signature(label: str, covered: object, parameters: Mapping[str, object], value: object, of_value: Mapping[str, object]) -> Signature:
     if not isinstance(covered, list) or len(covered) > COVERED_MAX:
         raise NotUnderstood(f"Signature-Input: {label}: a list of at most {COVERED_MAX} components is needed")
-    if type(value) is not bytes:
-        raise NotUnderstood(f"Signature: {label}: a byte sequence between colons is needed")
+    if type(value) is not bytes or of_value:
+        raise NotUnderstood(f"Signature: {label}: a byte sequence between colons is needed, and nothing else")
     checked: dict[str, int | str] = {}
     for name, parameter in parameters.items():
         if type(parameter) is not _PARAMETERS.get(name) or not isinstance(parameter, int | str):
