@@ -13,9 +13,8 @@ The steps, in their order (a refusal is that object's failure in the status reso
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
 
 from hub.domain.agreement import Agreement
 from hub.domain.anonymity import Draft
@@ -40,13 +39,13 @@ from hub.service.context import Hub
 from hub.service.introducing import introductions
 from hub.service.line import Checked, Stretch
 from hub.service.retrieve import get_collection, get_root
+from hub.service.turns import in_turns
 from hub.service.veil import Veil, named_to, veil_of
 from hub.store.markings import find_markings
 from hub.store.pushes import Push, add_push, find_push, list_outcomes
 
 _MARKING = b"marking-definition--"
 _MARKING_ID = re.compile(rb"marking-definition--[0-9a-f-]{36}")
-_TURN_S = 0.002  # after so long on its objects a push lets others have the event loop
 _DRAFTS_MAX = 100  # objects of an envelope that is only previewed
 _AHEAD_US = 5 * 60 * 1_000_000  # a producer's clock may be so much ahead without a word about it
 _UNHURRIED_OBJECTS = 200  # in a stretch of a push in the background: nobody waits for it, but others wait for the event loop
@@ -228,7 +227,7 @@ async def _door(
 async def _meanings_brought(raws: Sequence[bytes], limits: Limits) -> dict[str, MarkingMeaning]:
     """Return what the marking definitions of an envelope mean: other objects of it may refer to them from any place."""
     brought: dict[str, MarkingMeaning] = {}
-    async for raw in _in_turns(raws):
+    async for raw in in_turns(raws):
         if b'"marking-definition"' in raw:
             try:
                 obj = read_object(raw, limits=limits)
@@ -241,17 +240,7 @@ async def _meanings_brought(raws: Sequence[bytes], limits: Limits) -> dict[str, 
 
 async def _check(door: _Door, raws: Sequence[bytes]) -> list[Checked]:
     """Do for each object what needs no database."""
-    return [_check_one(door, raw) async for raw in _in_turns(raws)]
-
-
-async def _in_turns(raws: Sequence[bytes]) -> AsyncIterator[bytes]:
-    """Yield objects to work on, and give up the event loop whenever that has taken long: few hostile ones cost as much as many others."""
-    until = perf_counter() + _TURN_S
-    for raw in raws:
-        yield raw
-        if perf_counter() > until:
-            await asyncio.sleep(0)
-            until = perf_counter() + _TURN_S
+    return [_check_one(door, raw) async for raw in in_turns(raws)]
 
 
 def _check_one(door: _Door, raw: bytes) -> Checked:
