@@ -21,14 +21,16 @@ from rich.table import Table
 from hub.cli.session import on_hub
 from hub.cli.telling import fail
 from hub.config import Config, load_config
+from hub.demo.community import SIGNING_MEMBERS
 from hub.domain.directory import Directory
 from hub.domain.label import Tlp
 from hub.domain.marking import TLP2_IDS
+from hub.domain.signing.keys import PrivateKey
 from hub.errors import ConfigError, HubError
 from hub.logs import configure_logs
 from hub.serve import listen, run
 from hub.service.context import Hub, now_us
-from hub.service.demo import Seed, describe_demo, is_inhabited, settle_community, share_content, usernames
+from hub.service.demo import Seed, describe_demo, is_inhabited, register_keys, settle_community, share_content, usernames
 from hub.service.install import install, renew_policies
 from hub.store.database import open_database
 from hub.store.migrate import upgrade
@@ -71,6 +73,10 @@ class DemoDirectory:
     def content_is_in(self) -> None:
         _write(self._content, "the sample content was put in\n")
 
+    def signers(self) -> dict[str, PrivateKey]:
+        """Return the keys of the members that sign, by slug; made at the first start."""
+        return {slug: self._signer(self.path / f"{slug}.pem") for slug in SIGNING_MEMBERS}
+
     def write_sample(self, author: str) -> Path:
         """Write an object that a member may push as its own, and return where it is; the same one at each start."""
         path = self.path / "sample.json"
@@ -86,6 +92,11 @@ class DemoDirectory:
             )
             _write(path, stix2.v21.Bundle(indicator).serialize())
         return path
+
+    def _signer(self, path: Path) -> PrivateKey:
+        if not path.exists():
+            _write(path, PrivateKey.generate().to_pem().decode())
+        return PrivateKey.from_pem(path.read_bytes())
 
     @property
     def _seed(self) -> Path:
@@ -145,7 +156,7 @@ def _prepare(config: Config, directory: DemoDirectory, *, content: bool) -> tupl
     upgrade(config.database_url)
     community = asyncio.run(_settle(config, directory, seed, known=held is not None))
     if content and not directory.has_content:
-        count = asyncio.run(on_hub(config, lambda hub: share_content(hub, seed)))
+        count = asyncio.run(on_hub(config, lambda hub: share_content(hub, seed, directory.signers())))
         directory.content_is_in()
         Console().print(f"The members of the demo have shared {count} objects.")
     return seed, community
@@ -164,6 +175,7 @@ async def _settle(config: Config, directory: DemoDirectory, seed: Seed, *, known
             raise ConfigError("the database has members already, whose passwords this directory does not know; use an empty one")
         directory.keep_seed(seed)  # before anybody is added: whoever is in the database has a password in the directory
         await settle_community(hub, seed)
+        await register_keys(hub, directory.signers())
         return await hub.directory()
 
     return await on_hub(config, work)

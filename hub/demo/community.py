@@ -11,6 +11,7 @@ from hub.domain.ids import MemberId
 from hub.domain.label import Tlp
 from hub.domain.member import Member, MemberKind, Role, Standing
 
+SIGNING_MEMBERS = ("cyber-agency", "energy")  # they sign what they write
 CIRCLE_SLUG = "ot-circle"
 CIRCLE_NAME = "Operational Technology Circle"
 CIRCLE_MEMBERS = ("cyber-agency", "energy", "water")

@@ -20,6 +20,7 @@ from hub.demo.community import (
     CIRCLE_SLUG,
     COLLECTIONS,
     SIGNATORIES,
+    SIGNING_MEMBERS,
     SampleCollection,
     members,
     role_of,
@@ -27,6 +28,9 @@ from hub.demo.community import (
 from hub.demo.content import contributions
 from hub.domain.directory import Directory
 from hub.domain.member import Principal, Role
+from hub.domain.signing.keys import Signer
+from hub.domain.signing.object_signature import sign_object
+from hub.domain.signing.possession import prove
 from hub.domain.taxii import Outcome
 from hub.errors import ConfigError
 from hub.service.administer import COMMAND_LINE
@@ -36,6 +40,7 @@ from hub.service.collections import add_collection
 from hub.service.context import Hub
 from hub.service.groups import add_group
 from hub.service.install import DEFAULT_ROOT
+from hub.service.member_keys import issue_challenge, register_key
 from hub.service.members import add_member
 from hub.service.people import add_person
 
@@ -95,9 +100,22 @@ async def settle_community(hub: Hub, seed: Seed) -> None:
             await _add(hub, collection)
 
 
-async def share_content(hub: Hub, seed: Seed) -> int:
+async def register_keys(hub: Hub, signers: Mapping[str, Signer]) -> None:
+    """Register the keys of the demo's members that sign, by slug, unless that was done before."""
+    directory = await hub.directory()
+    for slug in SIGNING_MEMBERS:
+        signer = signers[slug]
+        if signer.public.kid not in directory.keys:
+            issued = issue_challenge(hub, directory, COMMAND_LINE, signer.public.jwk(), member=slug)
+            proof = prove(signer, issued.text)
+            await register_key(hub, COMMAND_LINE, name="demo", jwk=signer.public.jwk(), challenge=issued.text, proof=proof)
+
+
+async def share_content(hub: Hub, seed: Seed, signers: Mapping[str, Signer]) -> int:
     """Push what the members of the demo share, and return how many objects that is. What is in already stays as it is.
 
+    Args:
+        signers: of those who sign what they write, by slug.
     Raises:
         ConfigError: the hub refused some of it: the community was changed since.
     """
@@ -108,7 +126,9 @@ async def share_content(hub: Hub, seed: Seed) -> int:
         directory = await hub.directory()
         author = directory.find_member(contribution.member)
         principal = Principal(f"person:{contribution.member}", Role.PUBLISHER, author)
-        status = await push(hub, directory, principal, DEFAULT_ROOT, contribution.collection, contribution.envelope)
+        signer = signers.get(contribution.member)
+        envelope = contribution.envelope if signer is None else _signed(contribution.envelope, signer)
+        status = await push(hub, directory, principal, DEFAULT_ROOT, contribution.collection, envelope)
         if status.failures:
             raise ConfigError(f"the sample content of {contribution.member} was refused: {_told(status.failures[0])}")
         count += status.total
@@ -154,6 +174,12 @@ async def _add(hub: Hub, sample: SampleCollection) -> None:
         readers=sample.readers, writers=sample.writers, default_tlp=sample.default_tlp, topic=sample.topic,
         agreement=sample.agreement,
     )  # fmt: skip
+
+
+def _signed(envelope: bytes, signer: Signer) -> bytes:
+    """Return an envelope with all objects signed that name an author."""
+    objects = [obj if "created_by_ref" not in obj else sign_object(obj, signer) for obj in json.loads(envelope)["objects"]]
+    return json.dumps({"objects": objects}).encode()
 
 
 def _told(outcome: Outcome) -> str:
