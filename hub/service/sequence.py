@@ -8,42 +8,27 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 
 from hub.domain.audit_chain import chained, describe
+from hub.domain.directory import AuditEntry
 from hub.domain.signing.object_signature import object_digest
 from hub.domain.tlog.leaf import SALT_BYTES, Fact, LeafKind
-from hub.domain.tlog.tiles import WIDTH, edge, extend
+from hub.domain.tlog.tiles import edge, extend
 from hub.domain.tlog.tree import hash_leaf
 from hub.service.context import Hub
+from hub.service.turns import in_turns
 from hub.store.audit_chain import last_link, load_entries, new_links
-from hub.store.database import Change, Connection
-from hub.store.tlog import (
-    Pending,
-    StoredLeaf,
-    StoredVersion,
-    list_pending,
-    load_versions,
-    read_size,
-    read_tiles,
-    write_leaves,
-)
+from hub.store.tlog import Pending, StoredLeaf, StoredVersion, list_pending, load_versions, read_size, read_tiles, write_leaves
 
-LEAVES_MAX = WIDTH  # of a round, unless one append brought more: others wait for the event loop meanwhile
+LEAVES_MAX = 512  # of a round, unless one row of the outbox brings more
 
 _SECOND_US = 1_000_000
 # An object without these bytes has neither signatures nor a revocation, nor a name that is written otherwise than it is read.
-_MARKS = (b"extensions", b"revoked", b"\\u")
+_EXTENSIONS, _REVOKED, _ESCAPE = b"extensions", b"revoked", b"\\u"
 
-
-@dataclass(slots=True)
-class _Round:
-    """What is entered together."""
-
-    rows: list[int] = field(default_factory=list)  # of the outbox
-    facts: list[tuple[Fact, int | None]] = field(default_factory=list)  # each with the row of its version
-    beside: list[Change] = field(default_factory=list)
+_Entered = tuple[Fact, int | None]  # with the row of its version
 
 
 async def enter(hub: Hub) -> int:
@@ -54,50 +39,36 @@ async def enter(hub: Hub) -> int:
     """
     now_us = hub.now_us()
     async with hub.db.snapshot() as conn:
-        taken = await _collect(conn, now_us)
+        waiting = await list_pending(conn, now_us, LEAVES_MAX)
+        if not waiting:
+            return 0
+        versions = await load_versions(conn, {row for one in waiting if one.kind is not LeafKind.AUDIT for row in one.about})
+        lines = await load_entries(conn, [row for one in waiting if one.kind is LeafKind.AUDIT for row in one.about])
+        end = await last_link(conn)
         size = await read_size(conn)
         held = await read_tiles(conn, edge(size))
-    if not taken.rows:
-        return 0
-    leaves = _leaves(taken.facts, size)
+    facts = [fact async for fact in in_turns(_facts(waiting, versions))]
+    links = _chain(end, lines)
+    if links:
+        facts.append((Fact(LeafKind.AUDIT, links[-1][2], now_us), None))
+    leaves = [leaf async for leaf in in_turns(_leaves(facts, size))]
     tiles = extend(size, held, [hash_leaf(one.leaf) for one in leaves])
-    await hub.db.write(write_leaves, taken.rows, leaves, tiles, held.keys(), taken.beside)
+    await hub.db.write(write_leaves, [one.row for one in waiting], leaves, tiles, held.keys(), [new_links(links)])
     return len(leaves)
 
 
-async def _collect(conn: Connection, now_us: int) -> _Round:
-    taken = _Round()
-    waiting = _first(await list_pending(conn, now_us, LEAVES_MAX))
-    versions = await load_versions(conn, {row for one in waiting if one.kind is not LeafKind.AUDIT for row in one.about})
-    lines: list[int] = []
+def _facts(waiting: Iterable[Pending], versions: Mapping[int, StoredVersion]) -> Iterator[_Entered]:
     for one in waiting:
-        taken.rows.append(one.row)
-        if one.kind is LeafKind.AUDIT:
-            lines += one.about
-        elif one.digest is not None:
-            taken.facts.append((Fact(one.kind, one.digest, one.due_us), None))
-        else:
-            taken.facts += [(_fact(one, versions[row]), row) for row in one.about]
-    if lines:
-        await _chain(conn, taken, lines, now_us)
-    return taken
-
-
-def _first(waiting: Iterable[Pending]) -> list[Pending]:
-    """Return the first of them, as many as make a round."""
-    found: list[Pending] = []
-    count = 0
-    for one in waiting:
-        count += len(one.about) or 1
-        if found and count > LEAVES_MAX:
-            break
-        found.append(one)
-    return found
+        if one.digest is not None:
+            yield Fact(one.kind, one.digest, one.due_us), None
+        elif one.kind is not LeafKind.AUDIT:
+            for row in one.about:
+                yield _fact(one, versions[row]), row
 
 
 def _fact(pending: Pending, version: StoredVersion) -> Fact:
     kind, digest = pending.kind, version.digest
-    if any(mark in version.body for mark in _MARKS):
+    if _EXTENSIONS in version.body or _REVOKED in version.body or _ESCAPE in version.body:
         properties = json.loads(version.body)
         digest = object_digest(properties)
         if kind is LeafKind.ADD and properties.get("revoked") is True:
@@ -105,20 +76,25 @@ def _fact(pending: Pending, version: StoredVersion) -> Fact:
     return Fact(kind, digest, max(version.accepted_us, pending.due_us), version.digest, pending.collection or "")
 
 
-async def _chain(conn: Connection, taken: _Round, rows: Sequence[int], now_us: int) -> None:
-    number, link = await last_link(conn)
+def _chain(end: tuple[int, bytes], lines: Iterable[AuditEntry]) -> list[tuple[int, int, bytes]]:
+    """Return the links of lines of the audit trail that follow its end."""
+    last, link = end
     links = []
-    for entry in await load_entries(conn, rows):
-        number, link = number + 1, chained(link, describe(entry))
+    for number, entry in enumerate(lines, last + 1):
+        link = chained(link, describe(entry))
         links.append((number, entry.row, link))
-    taken.beside.append(new_links(links))
-    taken.facts.append((Fact(LeafKind.AUDIT, link, now_us), None))
+    return links
 
 
-def _leaves(facts: Sequence[tuple[Fact, int | None]], size: int) -> list[StoredLeaf]:
-    salted = [(fact, secrets.token_bytes(SALT_BYTES), version_row) for fact, version_row in facts]
-    salted.sort(key=lambda one: (one[0].at_us // _SECOND_US, one[0].kind is LeafKind.DELETE, one[1]))
-    return [
-        StoredLeaf(number, fact.leaf(number, salt), salt, fact.content, version_row)
-        for number, (fact, salt, version_row) in enumerate(salted, size)
+def _leaves(facts: Sequence[_Entered], size: int) -> Iterator[StoredLeaf]:
+    salts = secrets.token_bytes(SALT_BYTES * len(facts))
+    salted = [
+        (fact.at_us // _SECOND_US, fact.kind is LeafKind.DELETE, salts[place * SALT_BYTES : (place + 1) * SALT_BYTES], fact, row)
+        for place, (fact, row) in enumerate(facts)
     ]
+    salted.sort(key=_by_second)
+    for number, (_, _, salt, fact, row) in enumerate(salted, size):
+        yield StoredLeaf(number, fact.leaf(number, salt), salt, fact.content, row)
+
+
+_by_second = itemgetter(0, 1, 2)  # in one second, in the order of salts

@@ -1,6 +1,6 @@
 """The transparency log as it is stored: what waits to be entered, the leaves and tiles of the tree, what was signed.
 
-* Whoever accepts something writes what is to be entered in the same transaction: one row for all versions of an append.
+* Whoever accepts something writes what is to be entered in the same transaction: one row for many versions of an append.
 * What was entered leaves the outbox in the transaction that writes its leaves. Two nodes that enter at the same time meet at the leaves'
   numbers: the second is undone whole (`Duplicate`).
 """
@@ -29,6 +29,8 @@ VERSION = table("version")
 ENTRY = table("entry")
 COLLECTION = table("collection")
 STATE = table("hub_state")
+
+ABOUT_MAX = 512  # versions that one row of the outbox is about, at the most
 
 _ORIGIN = "log_origin"  # in `hub_state`
 
@@ -143,7 +145,11 @@ def accepted_versions(batch: Batch) -> Change:
         assert version.incoming is not None, "a new version was made from something"
         (named if version.incoming.label.attribution is Attribution.EVERYONE else hidden).append(version.row)
     due = ((named, batch.now_us), (hidden, publishing_us(batch.now_us)))
-    rows = [(due_us, LeafKind.ADD.value, json.dumps(about), None, batch.collection_row) for about, due_us in due if about]
+    rows = [
+        (due_us, LeafKind.ADD.value, json.dumps(about[first : first + ABOUT_MAX]), None, batch.collection_row)
+        for about, due_us in due
+        for first in range(0, len(about), ABOUT_MAX)
+    ]
     return Change(PENDING, _PENDING_COLUMNS, rows)
 
 
@@ -188,13 +194,17 @@ async def has_pending(conn: Connection, now_us: int) -> bool:
     return await conn.fetch_one(_DUE, now=now_us) is not None
 
 
-async def list_pending(conn: Connection, now_us: int, limit: int) -> list[Pending]:
-    """Return what waits to be entered, the oldest first."""
-    rows = await conn.fetch(_LIST_PENDING, now=now_us, limit=limit)
-    return [
-        Pending(row, due_us, LeafKind(kind), tuple(json.loads(about)), digest, collection)
-        for row, due_us, kind, about, digest, collection in rows
-    ]
+async def list_pending(conn: Connection, now_us: int, leaves_max: int) -> list[Pending]:
+    """Return what waits to be entered, the oldest first, for so many leaves at the most; one row may bring more."""
+    found: list[Pending] = []
+    leaves = 0
+    for row, due_us, kind, about, digest, collection in await conn.fetch(_LIST_PENDING, now=now_us, limit=leaves_max):
+        rows = tuple(json.loads(about))
+        leaves += len(rows) or 1
+        if found and leaves > leaves_max:
+            break
+        found.append(Pending(row, due_us, LeafKind(kind), rows, digest, collection))
+    return found
 
 
 async def load_versions(conn: Connection, rows: Collection[int]) -> dict[int, StoredVersion]:

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +23,6 @@ from hub.domain.timestamp import format_timestamp
 from hub.errors import Invalid
 
 SALT_BYTES = 32
-DIGEST_BYTES = 32
 
 
 class LeafKind(StrEnum):
@@ -35,13 +35,10 @@ class LeafKind(StrEnum):
     AUDIT = "audit"  # the audit trail had come this far
 
 
-class _Part(StrEnum):
-    """What a leaf commits to, by its name in the leaf."""
-
-    CONTENT = "o"  # of a version, d: the SHA-256 of what its signatures are made over; of other things, the digest of what they say
-    COLLECTION = "c"  # the id of the collection
-    WHOLE = "s"  # of a version, the SHA-256 of its canonical form with its signatures
-
+# What a leaf commits to. The salt of each commitment is a hash of the leaf's and of one of these, which are of one length.
+_CONTENT = b"fusion-hub leaf v1 o"  # of a version, d: what its signatures are made over; of other things, the digest of what they say
+_COLLECTION = b"fusion-hub leaf v1 c"  # the id of the collection
+_WHOLE = b"fusion-hub leaf v1 s"  # of a version, the SHA-256 of its canonical form with its signatures
 
 _LEAF = re.compile(
     rb'\{"a":"(?P<at>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)","c":"(?P<collection>[\w-]{43})","e":"(?P<kind>[a-z]+)",'
@@ -56,17 +53,17 @@ class Fact:
     kind: LeafKind
     content: bytes  # the digest that the leaf is found by
     at_us: int  # when it was accepted; the leaf tells the second
-    whole: bytes = b""  # see `_Part.WHOLE`; empty where there is no such thing
+    whole: bytes = b""  # see `_WHOLE`; empty where there is no such thing
     collection: str = ""  # empty where it is about no collection
 
     def leaf(self, index: int, salt: bytes) -> bytes:
         """Return the leaf at `index`, with 32 random bytes for a salt."""
         at = f"{format_timestamp(self.at_us)[:19]}Z"
-        collection = _commit(_salt_of(salt, _Part.COLLECTION), self.collection.encode())
-        content = _commit(_salt_of(salt, _Part.CONTENT), self.content)
-        whole = _commit(_salt_of(salt, _Part.WHOLE), self.whole)
+        collection = _commit(_salt_of(salt, _COLLECTION), self.collection.encode())
+        content = _commit(_salt_of(salt, _CONTENT), self.content)
+        whole = _commit(_salt_of(salt, _WHOLE), self.whole)
         # Canonical JSON (RFC 8785): names in their order, no spaces, nothing to escape.
-        return f'{{"a":"{at}","c":"{collection}","e":"{self.kind}","n":{index},"o":"{content}","s":"{whole}","v":1}}'.encode()
+        return f'{{"a":"{at}","c":"{collection}","e":"{self.kind.value}","n":{index},"o":"{content}","s":"{whole}","v":1}}'.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class Opening:
     @classmethod
     def of(cls, leaf: bytes, salt: bytes) -> "Opening":
         """Return the opening of a leaf with this salt; the collection stays closed."""
-        return cls(leaf, _salt_of(salt, _Part.CONTENT), _salt_of(salt, _Part.WHOLE))
+        return cls(leaf, _salt_of(salt, _CONTENT), _salt_of(salt, _WHOLE))
 
     @classmethod
     def parse(cls, content: bytes) -> "Opening":
@@ -92,7 +89,9 @@ class Opening:
         said = _read_object(content)
         match said:
             case {"leaf": str(leaf), "o": str(content_salt), "s": str(whole_salt)} if len(said) == 3:
-                return cls(leaf.encode(), decode(content_salt), decode(whole_salt))
+                opening = cls(leaf.encode(), decode(content_salt), decode(whole_salt))
+                if len(opening.content_salt) == len(opening.whole_salt) == SALT_BYTES:
+                    return opening
         raise Invalid("the receipt does not say how its leaf is opened")
 
     def __bytes__(self) -> bytes:
@@ -149,10 +148,11 @@ def _read_object(content: bytes) -> Mapping[str, Any]:
     return said
 
 
-def _salt_of(salt: bytes, part: _Part) -> bytes:
+def _salt_of(salt: bytes, part: bytes) -> bytes:
     # The salt is random and of one length, so a hash will do where HMAC would take five times as long.
-    return hashlib.sha256(b"fusion-hub leaf v1 " + part.value.encode() + salt).digest()
+    return hashlib.sha256(part + salt).digest()
 
 
 def _commit(salt: bytes, value: bytes) -> str:
-    return encode(hashlib.sha256(salt + value).digest())
+    # 43 characters, and one for padding: `encode` finds that out, three times a leaf.
+    return urlsafe_b64encode(hashlib.sha256(salt + value).digest())[:43].decode()

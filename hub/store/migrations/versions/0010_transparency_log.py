@@ -8,7 +8,7 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-_TOGETHER = 256
+_TOGETHER = 512
 
 
 def upgrade() -> None:
