@@ -14,6 +14,7 @@ from hub.service.connectors import configured_sources
 from hub.service.context import Hub, open_hub
 from hub.service.hub_keys import open_keys
 from hub.service.policies import require_fit_policies
+from hub.service.sending import sending
 from hub.service.witnessing import configured_witnesses
 from hub.store.database import open_database
 from hub.store.schema import check_migrated
@@ -37,6 +38,7 @@ from hub.work.loops import Loop, Loops
 from hub.work.pushes import finish_pushes, forget_old_pushes
 from hub.work.reviews import remind
 from hub.work.tlog import keep_log
+from hub.work.webhooks import forget_old_deliveries, make_deliveries, send_deliveries
 from hub.work.witnesses import ask_witnesses
 
 log = structlog.get_logger(__name__)
@@ -77,6 +79,9 @@ def _loops(app: web.Application, hub: Hub) -> list[Loop]:
         Loop("reviews", partial(remind, hub, tell_number=app[METRICS].reviews_due.set)),
         Loop("ledger", partial(assess_ledger, hub, holder=holder)),
         *(Loop(f"connector {source.name}", partial(poll, hub, source)) for source in configured_sources(hub.config)),
+        Loop("deliveries", partial(make_deliveries, hub)),
+        Loop("webhooks", partial(send_deliveries, hub, holder=holder)),
+        Loop("old-deliveries", partial(forget_old_deliveries, hub)),
         Loop("streams", partial(app[STREAMS].wake, hub)),
         Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing, log=hub.log)),
     ]
@@ -91,7 +96,8 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
         app[HUB] = await open_hub(config, db)
         await require_fit_policies(app[HUB])
         await open_keys(app[HUB])
-        yield
+        async with sending(app[HUB]):
+            yield
     finally:
         await db.close()
 
