@@ -1,6 +1,6 @@
 """What holds of every feed that the hub itself has written, so of a seeded one too."""
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from hub.domain.feed import TICK_US
 from hub.store.database import open_database, prepare
@@ -26,7 +26,7 @@ _LABELS = prepare(select(LABEL.c.id, LABEL.c.entries, LABEL.c.last_us, LABEL.c.b
 _BODIES = prepare(
     select(func.count()).join_from(ENTRY, VERSION, VERSION.c.row == ENTRY.c.version_row).where(func.length(VERSION.c.body) == ENTRY.c.bytes)
 )
-_CLOCK = prepare(select(CLOCK.c.clock_us, CLOCK.c.labels))
+_CLOCK = prepare(select(CLOCK.c.clock_us, CLOCK.c.labels).where(CLOCK.c.collection_row == bindparam("collection")))
 
 
 async def check_feed(seeded: Seeded) -> None:
@@ -38,7 +38,7 @@ async def check_feed(seeded: Seeded) -> None:
             by_label = {row[0]: row for row in await conn.fetch(_BY_LABEL)}
             labels = await conn.fetch(_LABELS)
             bodies = await conn.fetch_value(_BODIES)
-            clock = await conn.fetch_one(_CLOCK)
+            clock = await conn.fetch_one(_CLOCK, collection=seeded.collection_row)
     finally:
         await db.close()
     n = seeded.entries
