@@ -23,6 +23,7 @@ from aiohttp.abc import AbstractResolver
 
 from hub.domain.webhooks.subscription import Endpoint
 from hub.errors import Invalid
+from hub.outbound.resolver import NameResolver
 from hub.outbound.target import REFUSED, Network, Rules, may_connect, networks_of
 
 CONNECT_S = 5.0
@@ -54,12 +55,12 @@ class Egress:
         """Open nothing yet.
 
         Args:
-            resolver: finds addresses; None takes the system's.
+            resolver: finds addresses, and is closed with this; None takes the system's.
             total_s: the time that a request may take, its answer included.
         """
         self.rules = rules
         self.total_s = total_s
-        self._resolver = resolver
+        self._resolver = resolver or NameResolver()
         self._open: OrderedDict[tuple[str | None, str | None, tuple[str, ...]], _Open] = OrderedDict()
         self._opening = asyncio.Lock()
 
@@ -90,6 +91,7 @@ class Egress:
         """Close all connections."""
         while self._open:
             await self._open.popitem()[1].session.close()
+        await self._resolver.close()
 
     async def _close_idle(self) -> None:
         if len(self._open) > _SESSIONS_MAX:

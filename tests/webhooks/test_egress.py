@@ -4,13 +4,16 @@ What they name are real sockets on this machine, which count every connection. N
 elsewhere from one moment to the next.
 """
 
+import asyncio
 import contextlib
 import re
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,15 +21,16 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from hub.domain.ids import DeliveryId
-from hub.domain.webhooks.delivery import Message
+from hub.domain.webhooks.delivery import Attempt, Message
 from hub.domain.webhooks.signature import SharedSecret
 from hub.domain.webhooks.subscription import Endpoint
 from hub.errors import Invalid
 from hub.outbound.egress import Egress
+from hub.outbound.resolver import THREADS_MAX, NameResolver
 from hub.outbound.sender import Sender
 from hub.outbound.target import REFUSED, Rules, check_url, may_connect, networks_of
 from tests.data import find_data
-from tests.sim.webhook_receiver import WebhookReceiver
+from tests.sim.webhook_receiver import WITHIN_S, WebhookReceiver
 from tests.web.certificates import Authority
 
 NOW_US = 1_795_253_400_000_000
@@ -286,3 +290,39 @@ async def test_an_endpoint_is_known_by_its_own_authority_and_the_hub_by_its_cert
             assert error is not None
             assert error.startswith(named)
         assert len(receiver.received) == 1
+
+
+async def test_a_name_server_that_keeps_silent_holds_up_its_own_names_only():
+    silent, asked = threading.Event(), []
+
+    def look_up(host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
+        asked.append(host)
+        if host.startswith("silent"):
+            silent.wait(WITHIN_S)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    async with WebhookReceiver().serving() as receiver, going_out(resolver=NameResolver(look_up)) as egress:
+        sender = Sender(egress)
+
+        def send(name: str) -> asyncio.Task[Attempt]:
+            endpoint = _endpoint(f"http://{name}.example:{receiver.port}/", *LOOPBACK)
+            return asyncio.create_task(sender.send(endpoint, MESSAGE, now_us=NOW_US))
+
+        waiting = [send(f"silent{n % (THREADS_MAX - 1)}") for n in range(2 * THREADS_MAX)]
+        async with asyncio.timeout(WITHIN_S):
+            assert (await send("healthy")).status == 200
+            assert await asyncio.to_thread(lambda: "the common threads are free") == "the common threads are free"
+            waiting[0].cancel()  # gives up, and spoils nothing for who waits for the same name
+            silent.set()
+            assert {attempt.status for attempt in await asyncio.gather(*waiting[1:])} == {200}
+        assert len(asked) == THREADS_MAX
+
+
+async def test_the_systems_resolver_is_asked_and_told_from_what_is_no_name():
+    async with going_out() as egress:
+        endpoint = _endpoint("http://localhost:1/", *LOOPBACK)
+        assert (await Sender(egress).send(endpoint, MESSAGE, now_us=NOW_US)).error == "no connection could be made"
+    resolver = NameResolver()
+    with pytest.raises(OSError, match="no name can be so"):
+        await resolver.resolve("x" * 64)
+    await resolver.close()
