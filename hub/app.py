@@ -59,7 +59,7 @@ def build_app(config: Config) -> web.Application:
     app[CONNECTIONS] = Connections(config, tell_number=app[METRICS].connections.set)
     app[REQUESTS] = Allowance(config.requests_per_min, "requests")
     app[OBJECTS] = Allowance(config.objects_per_min, "objects pushed")
-    app[STREAMS] = Streams(config)
+    app[STREAMS] = Streams(config, tell_number=app[METRICS].streams.set)
     app.cleanup_ctx.extend([_open, _work])
     app.on_response_prepare.extend([finish_headers, sign_response])
     app.add_routes([*taxii.routes(), *api.routes(), *tlog.routes(), *trust.routes(), *health.routes(), *metrics.routes(config)])

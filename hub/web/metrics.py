@@ -39,6 +39,7 @@ class Metrics:
         self._pushed = Counter("hub_objects_pushed", "Objects in those envelopes, as the answer tells", ("outcome",), registry=registry)
         self._errors = Counter("hub_errors", "Requests answered with an error, by its code", ("code",), registry=registry)
         self.connections = Gauge("hub_connections", "Open connections", registry=registry, multiprocess_mode="livesum")
+        self.streams = Gauge("hub_streams", "Open live streams", registry=registry, multiprocess_mode="livesum")
         self.loop_lag = Gauge(
             "hub_loop_lag_seconds", "How late the event loop was, last measured", registry=registry, multiprocess_mode="livemax"
         )

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
 import structlog
@@ -81,9 +81,12 @@ class StreamedEvent(Shown):
 class Streams:
     """The streams that are open in this process."""
 
-    def __init__(self, config: Config, *, heartbeat_s: float = HEARTBEAT_S, stall_s: float = STALL_S) -> None:
-        """Make it without any; `heartbeat_s` and `stall_s` are as above."""
+    def __init__(
+        self, config: Config, *, tell_number: Callable[[int], None], heartbeat_s: float = HEARTBEAT_S, stall_s: float = STALL_S
+    ) -> None:
+        """Make it without any; `tell_number` is told how many are open whenever that changes, `heartbeat_s` and `stall_s` are as above."""
         self.heartbeat_s, self.stall_s = heartbeat_s, stall_s
+        self._tell_number = tell_number
         self.ending = asyncio.Event()
         self._each_max = config.streams_max
         self._of_member: Counter[MemberId] = Counter()
@@ -105,18 +108,15 @@ class Streams:
         moved = asyncio.Event()
         self._of_member[member] += 1
         self._open.add(moved)
+        self._tell_number(len(self._open))
         try:
             yield moved
         finally:
             self._open.discard(moved)
+            self._tell_number(len(self._open))
             self._of_member[member] -= 1
             if not self._of_member[member]:
                 del self._of_member[member]
-
-    @property
-    def count(self) -> int:
-        """How many are open."""
-        return len(self._open)
 
     def end(self) -> None:
         """End all streams, and open no more."""
@@ -154,13 +154,15 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
     if principal.member is None:
         raise Withheld("you act for no member, so there is nothing that you may be told")
     query = read_query(request, StreamQuery)
-    filter = await filter_of(hub, request[DIRECTORY], principal.member, _wish(query))
+    directory = request.pop(DIRECTORY)  # else each stream would keep the one of its beginning in memory
+    filter = await filter_of(hub, directory, principal.member, _wish(query))
     last_event_id = request.headers.get("Last-Event-ID") or query.last_event_id or None
     streams = request.app[STREAMS]
     with streams.opened(principal.member.id) as moved:
-        stream = await open_stream(hub, request[DIRECTORY], principal, filter, full=query.full, last_event_id=last_event_id)
+        stream = await open_stream(hub, directory, principal, filter, full=query.full, last_event_id=last_event_id)
         answer = web.StreamResponse(headers={hdrs.CONTENT_TYPE: EVENT_STREAM_TYPE, "X-Accel-Buffering": "no"})
         await answer.prepare(request)
+        del directory
         await _Teller(request, answer, stream, streams, moved).run(goes_on=query.wait)
     return answer
 
