@@ -25,7 +25,7 @@ EVENT = Event("0a4ae6e4-2f0b-5b8e-9d3c-6a1f7c7a0c11", EventKind.ADDED, 1_795_253
 DATA = {
     "event": "added", "sequence": 7, "collection": COLLECTION, "object_id": INDICATOR, "object_type": "indicator",
     "tlp": "amber", "sectors": ["energy", "water"], "topic": "threat", "severity": "routine", "version": "2026-11-21T09:30:00.000Z",
-    "url": f"{HUB}/taxii2/hub/collections/{COLLECTION}/objects/{INDICATOR}/?match[version]=2026-11-21T09:30:00.000Z",
+    "url": f"{HUB}/taxii2/hub/collections/{COLLECTION}/objects/{INDICATOR}/?match%5Bversion%5D=2026-11-21T09:30:00.000Z",
 }  # fmt: skip
 # What chat programs make live: addresses with a scheme, or of a form that resolves; mail addresses and mentions; their markup.
 LIVE = re.compile(r"https?:|:[/\\]{2}|\w[.\u3002]\w|@(?!\])|[<>`]|(?:mailto|tel|javascript):", re.IGNORECASE)

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from hub.domain.ids import MemberId
 from hub.domain.label import Tlp
@@ -36,7 +37,7 @@ from hub.store.happened import StoredEvent, record_event
 from hub.web.keys import CONFIG
 from hub.web.metrics import METRICS
 from hub.web.stream import STREAMS, Streams
-from tests.taxii.content import DAY_2, envelope, indicator, malware
+from tests.taxii.content import DAY_2, domain_name, envelope, indicator, malware
 from tests.web.administered import Administered, administered
 from tests.web.hubs import WITHIN_S, prepare, serve_process, until
 
@@ -59,6 +60,7 @@ class Client:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
+        self.headers = {"Authorization": response.request_info.headers["Authorization"]}
         self.last_id = ""
         self.comments = 0
 
@@ -143,6 +145,16 @@ async def test_what_is_shared_is_told_at_once_and_what_is_hidden_never(database_
         await delete_object(site.hub, directory, water, "hub", "shared", id, Query(versions=ALL_VERSIONS))
         told = await client.next()
         assert (told.name, told.event["subject"]) == ("deleted", id)
+
+
+async def test_the_address_in_an_event_leads_to_that_version(site: Administered):
+    async with listening(site) as client:
+        for obj in (indicator(), domain_name()):
+            await share(site, obj)
+            address = site.running.url + (await client.next()).event["data"]["url"]
+            async with site.running.session.get(URL(address, encoded=True), headers=client.headers) as response:
+                assert response.status == 200
+                assert [held["id"] for held in json.loads(await response.read())["objects"]] == [obj["id"]]
 
 
 async def test_who_comes_back_goes_on_without_a_gap_or_a_repetition(site: Administered):

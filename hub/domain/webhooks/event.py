@@ -127,4 +127,4 @@ def _collection_path(item: Item) -> str:
 
 
 def _exactly(version: str | None) -> str:
-    return f"?match[version]={quote(version, safe=':')}" if version is not None else ""
+    return f"?match%5Bversion%5D={quote(version, safe=':')}" if version is not None else ""
