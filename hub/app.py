@@ -29,7 +29,7 @@ from hub.web.limits import OBJECTS, REQUESTS, Allowance
 from hub.web.message_signatures import sign_response, verify_message
 from hub.web.metrics import METRICS, Metrics
 from hub.web.middleware import authenticate_request, finish_headers, identify_request
-from hub.web.stream import STREAMS, Streams
+from hub.web.stream import STREAMS, Streams, end_streams
 from hub.work.anonymity import publish
 from hub.work.assess import assess_ledger
 from hub.work.clock import tick
@@ -61,6 +61,7 @@ def build_app(config: Config) -> web.Application:
     app[OBJECTS] = Allowance(config.objects_per_min, "objects pushed")
     app[STREAMS] = Streams(config, tell_number=app[METRICS].streams.set)
     app.cleanup_ctx.extend([_open, _work])
+    app.on_shutdown.append(end_streams)
     app.on_response_prepare.extend([finish_headers, sign_response])
     app.add_routes([*taxii.routes(), *api.routes(), *tlog.routes(), *trust.routes(), *health.routes(), *metrics.routes(config)])
     return app

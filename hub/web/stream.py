@@ -147,6 +147,11 @@ class Streams:
 STREAMS = web.AppKey("streams", Streams)
 
 
+async def end_streams(app: web.Application) -> None:
+    """End all streams, as the application is about to end."""
+    app[STREAMS].end()
+
+
 async def stream_events(request: web.Request) -> web.StreamResponse:
     """Tell what happens at once, as Server-Sent Events: what webhooks would bring, for the caller's member."""
     hub, principal = request.app[HUB], request[PRINCIPAL]

@@ -369,6 +369,17 @@ def _unblocked(sock: socket.socket) -> socket.socket:
     return sock
 
 
+async def test_an_application_that_ends_waits_for_no_stream(sqlite_url: str):
+    async with aiohttp.ClientSession() as session:
+        async with administered(sqlite_url, drain_s=30) as site:
+            headers = {"Authorization": f"Bearer {site.community.tokens['reader']}"}
+            response = await session.get(f"{site.running.url}/api/v1/stream", headers=headers)
+            began = asyncio.get_running_loop().time()
+        [end] = await Client(response).rest()
+        assert end.name == "end"
+        assert asyncio.get_running_loop().time() - began < 15
+
+
 async def test_a_hub_that_stops_sends_its_clients_elsewhere(sqlite_url: str, tmp_path: Path):
     token = await prepare(sqlite_url)
     async with serve_process(sqlite_url, tmp_path) as process, aiohttp.ClientSession() as session:
