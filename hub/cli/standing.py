@@ -115,7 +115,8 @@ async def _one(hub: Hub, member: str) -> models.StandingShown:
 def _told(value: models.StandingShown) -> list[str]:
     told = [f"{value.member}: {value.standing} ({value.ground}). {value.why}"]
     for part in Part:
-        told.append(f"  {part}: {value.parts[part]}")
+        against = f", against {value.expected_per_day:g} items a day of its size and sectors" if part is Part.CONTRIBUTION else ""
+        told.append(f"  {part}: {value.parts[part]}{against}")
         lines = [line for line in value.lines if line.part is part]
         told += [f"    {line.points:>7}  {_event(line)}" for line in lines[:LINES_SHOWN_MAX]]
         if len(lines) > LINES_SHOWN_MAX:

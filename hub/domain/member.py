@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from hub.domain.ids import AgreementId, GroupId, MemberId
 
@@ -56,6 +57,13 @@ class Size(StrEnum):
     LARGE = "large"
 
 
+class Band(NamedTuple):
+    """What a member's contribution is measured against: the opportunity of its size and of its sectors."""
+
+    size: Size
+    sectors: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """An organisation that takes part. `id` is its STIX identity."""
@@ -72,6 +80,11 @@ class Member:
     owner: str | None = None  # who owns it in the end, as registered (a company number, a name); None: nobody but itself
     agreements: frozenset[AgreementId] = field(default=frozenset())  # the sharing agreements in force that it is a party to
     message_signatures_required: bool = False  # what it sends is taken only where a key of its own signed the request
+
+    @property
+    def band(self) -> Band:
+        """What its contribution is measured against."""
+        return Band(self.size, self.sectors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def place(held: Held, member: Member, rules: StandingRules, day: int) -> Placed:
 
     What an administrator gave is a floor for as long as grace lasts; it takes the place of grace. What is earned beyond it counts.
     """
-    points = score(held.sums, member.size, rules, day)
+    points = score(held.sums, member.band, rules, day)
     assigned = tier_of(points, held.earned, held.grace_until_day, rules)
     standing, ground = assigned.tier, assigned.ground
     if (

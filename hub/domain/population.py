@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from hub.domain.member import Standing
+from hub.domain.member import Band, Standing
 from hub.domain.population_types import TYPES, Behaviour, Type
 from hub.domain.scoring import MICRO, ItemFacts, Verdict, day_credits, feedback_credit, rate, vouching_weight
 from hub.domain.standing import DAY_US, EPOCH_DAY, Account, Event, decayed, reliability, score, tier_of, weight
@@ -266,7 +266,7 @@ class _Group:
         actor.account = actor.account.plus(Event(kind, day, credit), self._rules)
 
     def _assess(self, actor: _Actor, day: int, joined: int) -> Decimal:
-        found = score(actor.account, self._type.size, self._rules, day)
+        found = score(actor.account, Band(self._type.size), self._rules, day)
         assigned = tier_of(found, actor.earned, joined + self._rules.grace.days - 1, self._rules)
         actor.total, actor.tier, actor.earned = found.total, assigned.tier, assigned.earned
         return found.total

@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from hub.domain.member import Size, Standing
+from hub.domain.member import Band, Standing
 from hub.domain.scoring import MICRO
 from hub.domain.standing_rules import SCORE_MAX, EventKind, StandingRules
 
@@ -138,13 +138,13 @@ class Aggregate:
     tiers: dict[Standing, int]
 
 
-def score(account: Account, size: Size, rules: StandingRules, day: int) -> Score:
+def score(account: Account, band: Band, rules: StandingRules, day: int) -> Score:
     """Return a member's score on a day.
 
     Args:
         day: days since 1970-01-01; not before the last event.
     """
-    levels = _levels(account, size, rules, day)
+    levels = _levels(account, band, rules, day)
     weights = (rules.contribution.weight, rules.feedback.weight * levels.gate, rules.practice.weight * levels.gate)
     given, told, done = (
         round(_CENTS * SCORE_MAX * weight * level)
@@ -229,15 +229,15 @@ class _Levels(NamedTuple):
     gate: float
 
 
-def _levels(account: Account, size: Size, rules: StandingRules, day: int) -> _Levels:
-    expected = rules.contribution.expected_per_day[size]
+def _levels(account: Account, band: Band, rules: StandingRules, day: int) -> _Levels:
+    expected = rules.contribution.expected(band)
     given = _saturated(account.contribution, day, rules.contribution.half_life_d, rules.contribution.saturation * math.sqrt(expected))
     told = _saturated(account.feedback, day, rules.feedback.half_life_d, rules.feedback.saturation)
     done = 1 - math.exp(-decayed(account.practice, day, rules.practice.half_life_d))
     reliable = reliability(account, rules, day)
     integrity = rules.integrity
     left = (reliable - integrity.zero_at) / (integrity.full_at - integrity.zero_at)
-    gate = min(1.0, rules.gate.floor + rules.gate.slope * given) if size in rules.gate.sizes else 1.0
+    gate = min(1.0, rules.gate.floor + rules.gate.slope * given) if band.size in rules.gate.sizes else 1.0
     return _Levels(given, told, done, reliable, min(1.0, max(0.0, left)), gate)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hub.domain.member import Size, Standing
+from hub.domain.member import Band, Standing
 from hub.domain.scoring import MICRO
 from hub.domain.standing import CENT, PART_OF, Account, Event, Part, Score, mass, score
 from hub.domain.standing_rules import EventKind, StandingRules, Tier
@@ -60,7 +60,7 @@ def explain(score: Score, account: Account, events: Iterable[Event], rules: Stan
     return lines
 
 
-def next_steps(account: Account, size: Size, rules: StandingRules, day: int, tier: Standing) -> list[Step]:
+def next_steps(account: Account, band: Band, rules: StandingRules, day: int, tier: Standing) -> list[Step]:
     """Return the ways from a tier to the one above it that take one kind of action each, the cheapest first.
 
     Actions are done as often as `standing.toml` says that they can be; meanwhile what was done before decays. Empty: the member is at the
@@ -69,7 +69,7 @@ def next_steps(account: Account, size: Size, rules: StandingRules, day: int, tie
     if tier.rank == len(rules.tier) - 1:
         return []
     goal = rules.tier[tier.rank + 1]
-    steps = [_step(kind, account, size, rules, day, goal) for kind in rules.action]
+    steps = [_step(kind, account, band, rules, day, goal) for kind in rules.action]
     return sorted((step for step in steps if step), key=lambda step: (step.cost_h, step.days))
 
 
@@ -89,7 +89,7 @@ def apportion(total: Decimal, masses: Sequence[int]) -> list[Decimal]:
     return [share * CENT for share in shares]
 
 
-def _step(kind: EventKind, account: Account, size: Size, rules: StandingRules, day: int, goal: Tier) -> Step | None:
+def _step(kind: EventKind, account: Account, band: Band, rules: StandingRules, day: int, goal: Tier) -> Step | None:
     action = rules.action[kind]
     goal_points = Decimal(str(goal.score_min))
     for count in range(1, STEPS_MAX + 1):
@@ -97,7 +97,7 @@ def _step(kind: EventKind, account: Account, size: Size, rules: StandingRules, d
         if on - day > STEP_DAYS_MAX:
             return None
         account = account.plus(Event(kind, on, round(action.quality * MICRO)), rules)
-        reached = score(account, size, rules, on)
+        reached = score(account, band, rules, on)
         if reached.total >= goal_points:
             return Step(kind, count, on - day, count * action.cost_h, goal.name, reached.total)
     return None

@@ -4,6 +4,7 @@
 * Figures that contradict each other are refused: weights that do not add up to 1, tiers out of order or beyond reach.
 """
 
+import difflib
 import hashlib
 import json
 import math
@@ -12,7 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from hub.domain.member import Size, Standing
+from hub.domain.member import SECTORS, Band, Size, Standing
 from hub.domain.toml_table import Table, fault, need_all, read_toml
 
 STANDING_FILE = "standing.toml"
@@ -49,6 +50,9 @@ class EventKind(StrEnum):
 _Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 _Amount = Annotated[float, Field(strict=True, ge=0)]
 _Positive = Annotated[float, Field(strict=True, gt=0)]
+_SectorShare = Annotated[
+    float, Field(strict=True, ge=0.8, le=1.2)
+]  # the verdicts of the simulation hold so far (policies/README.md, "Standing")
 _Count = Annotated[int, Field(strict=True, ge=1)]
 _Text = Annotated[str, Field(strict=True, min_length=1)]
 
@@ -126,10 +130,27 @@ class ContributionRules(Table):
     items_per_day_max: _Count
     rank_exponent: _Amount
     expected_per_day: dict[Size, _Positive]
+    sector_share: dict[str, _SectorShare] = Field(default_factory=dict)  # of what is expected; 1 for a sector that is not named
+
+    def expected(self, band: Band) -> float:
+        """Return the items a day that are expected of such a member; of several sectors, the one with most opportunity counts."""
+        return self.expected_per_day[band.size] * max((self.sector_share.get(sector, 1.0) for sector in band.sectors), default=1.0)
 
     @model_validator(mode="after")
     def _knows_every_size(self) -> Self:
         need_all(Size, self.expected_per_day, "expected_per_day", example="= 1.0")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_the_sectors(self) -> Self:
+        for sector in self.sector_share:
+            if sector not in SECTORS:
+                near = difflib.get_close_matches(sector, SECTORS, n=1)
+                raise fault(
+                    f"there is no sector {sector}; write {near[0] if near else 'one of ' + ', '.join(sorted(SECTORS))}",
+                    "sector_share",
+                    sector,
+                )
         return self
 
 
@@ -314,6 +335,7 @@ class StandingRules(Table):
         """Return the points that a member earns who does on every day as much, and as well, as counts at all."""
         contribution = self.contribution
         day = sum(rank**-contribution.rank_exponent for rank in range(1, contribution.items_per_day_max + 1))
-        given = 1 - math.exp(-day / (contribution.saturation * math.sqrt(contribution.expected_per_day[size])))
+        most = contribution.expected_per_day[size] * max(1.0, *contribution.sector_share.values())
+        given = 1 - math.exp(-day / (contribution.saturation * math.sqrt(most)))
         told = 1 - math.exp(-self.feedback.events_per_day_max / self.feedback.saturation)
         return SCORE_MAX * (contribution.weight * given + self.feedback.weight * told + self.practice.weight)

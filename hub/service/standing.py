@@ -82,7 +82,7 @@ async def get_standing(hub: Hub, directory: Directory, principal: Principal, nam
         placed=placed,
         lines=explain(placed.score, held.sums, events, rules),
         events={str(one.row): known for one in credited if (known := _known(one, principal, member)) is not None},
-        steps=next_steps(held.sums, member.size, rules, day, placed.standing),
+        steps=next_steps(held.sums, member.band, rules, day, placed.standing),
         opens=await _opened(hub, directory, replace(member, standing=placed.standing)),
         history=history,
         rules=rules,

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 
 from hub.config import Config
-from hub.domain.member import Size, Standing
+from hub.domain.member import Band, Size, Standing
 from hub.domain.policy import PolicyBundle
 from hub.domain.scoring import MICRO, ItemFacts, day_credits, rate
 from hub.domain.standing import DAY_US, EPOCH_DAY, Account, Event, score, tier_of
@@ -84,7 +84,7 @@ def _all_members_s(rules: StandingRules, count: int) -> float:
             Event(chance.choice(kinds), EPOCH_DAY + chance.randrange(_DAYS), chance.randrange(MICRO)) for _ in range(count // _MEMBERS)
         ]
         began = time.process_time()
-        score(Account.of(events, rules), list(Size)[number % 3], rules, EPOCH_DAY + _DAYS)
+        score(Account.of(events, rules), Band(list(Size)[number % 3]), rules, EPOCH_DAY + _DAYS)
         spent += time.process_time() - began
     return spent
 
@@ -101,5 +101,5 @@ def _one_object_us(rules: StandingRules, day_items: int) -> float:
     for _ in range(_OBJECTS):
         credit = sum(day_credits([*qualities, rate(facts, rules).quality], rules)) - before
         account = account.plus(Event(EventKind.ITEM, day, credit), rules)
-        tier_of(score(account, Size.MEDIUM, rules, day), Standing.PARTNER, None, rules)
+        tier_of(score(account, Band(Size.MEDIUM), rules, day), Standing.PARTNER, None, rules)
     return 1e6 * (time.process_time() - began) / _OBJECTS

@@ -49,7 +49,10 @@ def _schema_block(entity: str) -> str:
 # Standings are compared as numbers, which a field of its own gives; how large a member is and who owns it decides its score, not its sight.
 @pytest.mark.parametrize(
     ("entity", "value", "beside", "as_number"),
-    [("Label", Label, {"standing_min"}, {"tier_min"}), ("Member", Member, {"id", "slug", "name", "size", "owner"}, {"tier"})],
+    [
+        ("Label", Label, {"standing_min"}, {"tier_min"}),
+        ("Member", Member, {"id", "slug", "name", "size", "owner", "message_signatures_required"}, {"tier"}),
+    ],
 )
 def test_schema_offers_every_field_that_policies_may_look_at(entity: str, value: type, beside: set[str], as_number: set[str]):
     offered = set(re.findall(r"^\s*(\w+)\??:", _schema_block(entity), re.MULTILINE))

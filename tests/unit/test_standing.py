@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.domain.member import Size, Standing
+from hub.domain.member import Band, Size, Standing
 from hub.domain.scoring import MICRO
 from hub.domain.standing import (
     EPOCH_DAY,
@@ -65,7 +65,7 @@ def test_what_was_added_can_be_taken_away_to_the_last_digit(history: list[Event]
 
 @given(histories, st.sampled_from(Size), st.integers(0, 1000))
 def test_parts_add_up_to_the_total_exactly(history: list[Event], size: Size, later: int):
-    found = score(Account.of(history, RULES), size, RULES, TODAY + later)
+    found = score(Account.of(history, RULES), Band(size), RULES, TODAY + later)
     assert found.contribution + found.feedback + found.practice + found.integrity == found.total
     assert 0 <= found.total <= 100
     assert found.integrity <= 0
@@ -75,7 +75,7 @@ def test_parts_add_up_to_the_total_exactly(history: list[Event], size: Size, lat
 @given(histories, st.integers(0, 60), st.sampled_from(Size))
 def test_the_lines_of_each_part_add_up_to_it_to_the_last_decimal(history: list[Event], told: int, size: Size):
     account = Account.of(history, RULES)
-    found = score(account, size, RULES, TODAY)
+    found = score(account, Band(size), RULES, TODAY)
     lines = explain(found, account, history[:told], RULES)
     for part in {line.part for line in lines}:
         assert sum(line.points for line in lines if line.part is part) == found.points(part)
@@ -132,7 +132,8 @@ def test_an_event_costs_the_same_after_a_long_history():
     event = Event(EventKind.ITEM, TODAY)
     short, long = (Account.of((Event(EventKind.ITEM, TODAY, n) for n in range(count)), RULES) for count in (1, 10_000))
     costs = [
-        calls_of(lambda account=account: score(account.plus(event, RULES), Size.SMALL, RULES, TODAY)) for account in (short, short, long)
+        calls_of(lambda account=account: score(account.plus(event, RULES), Band(Size.SMALL), RULES, TODAY))
+        for account in (short, short, long)
     ]
     assert costs[1] == costs[2] > 10
 
@@ -140,26 +141,35 @@ def test_an_event_costs_the_same_after_a_long_history():
 def test_volume_cannot_buy_standing():
     """Items of poor quality, as many as count on each day of a year, are less than a good one a day."""
     poor_day = round(sum(200_000 / rank**2 for rank in range(1, 51)))
-    by_volume = score(Account.of(daily(EventKind.ITEM, 365, credit=poor_day), RULES), Size.LARGE, RULES, TODAY)
-    by_quality = score(Account.of(daily(EventKind.ITEM, 365, credit=700_000), RULES), Size.LARGE, RULES, TODAY)
+    by_volume = score(Account.of(daily(EventKind.ITEM, 365, credit=poor_day), RULES), Band(Size.LARGE), RULES, TODAY)
+    by_quality = score(Account.of(daily(EventKind.ITEM, 365, credit=700_000), RULES), Band(Size.LARGE), RULES, TODAY)
     assert by_volume.total < by_quality.total
     assert by_volume.tier.rank < Standing.PARTNER.rank
 
 
 def test_a_small_member_is_judged_by_what_small_members_can_give():
     history = daily(EventKind.ITEM, 365, credit=500_000, every=4)
-    small, medium, large = (score(Account.of(history, RULES), size, RULES, TODAY) for size in Size)
+    small, medium, large = (score(Account.of(history, RULES), Band(size), RULES, TODAY) for size in Size)
     assert small.total > medium.total > large.total
+
+
+def test_a_member_of_a_sector_with_less_to_report_needs_less_and_one_of_several_is_judged_by_the_most():
+    account = Account.of(daily(EventKind.ITEM, 365, credit=500_000, every=4), RULES)
+    quiet, plain, busy, both = (
+        score(account, Band(Size.MEDIUM, frozenset(sectors)), RULES, TODAY).contribution
+        for sectors in (["space"], ["water"], ["finance"], ["space", "finance", "water"])
+    )
+    assert quiet > plain > busy == both
 
 
 def test_a_quiet_sector_reaches_partner_by_feedback_and_practice_alone():
     history = [*daily(EventKind.NIL_RETURN, 365, every=2), *daily(EventKind.EXERCISE, 365, every=90)]
-    assert score(Account.of(history, RULES), Size.SMALL, RULES, TODAY).tier is Standing.PARTNER
+    assert score(Account.of(history, RULES), Band(Size.SMALL), RULES, TODAY).tier is Standing.PARTNER
 
 
 def test_a_large_member_ticks_boxes_in_vain():
     history = [*daily(EventKind.SIGHTING, 365), *daily(EventKind.EXERCISE, 365, every=30)]
-    found = score(Account.of(history, RULES), Size.LARGE, RULES, TODAY)
+    found = score(Account.of(history, RULES), Band(Size.LARGE), RULES, TODAY)
     assert found.gate == RULES.gate.floor
     assert found.tier.rank < Standing.PARTNER.rank
 
@@ -173,10 +183,10 @@ def test_reliability_begins_in_good_faith_and_falls_with_what_is_false():
 
 def test_what_was_good_long_ago_does_not_shield_what_is_false_today():
     long_ago = daily(EventKind.RULED_TRUE, 200, until=TODAY - 365)
-    good = score(Account.of([*daily(EventKind.ITEM, 60), *long_ago], RULES), Size.LARGE, RULES, TODAY)
+    good = score(Account.of([*daily(EventKind.ITEM, 60), *long_ago], RULES), Band(Size.LARGE), RULES, TODAY)
     turned = Account.of([*daily(EventKind.ITEM, 60), *long_ago, *daily(EventKind.RULED_FALSE, 20)], RULES)
     assert good.integrity == 0
-    assert score(turned, Size.LARGE, RULES, TODAY).total < good.total / 3
+    assert score(turned, Band(Size.LARGE), RULES, TODAY).total < good.total / 3
 
 
 @pytest.mark.parametrize(
@@ -211,7 +221,7 @@ def test_false_items_carry_what_integrity_took_and_old_ones_are_one_line():
     recent = [Event(EventKind.ITEM, TODAY, MICRO, "kept"), *(Event(EventKind.RULED_FALSE, TODAY, MICRO, ref) for ref in "ab")]
     old = daily(EventKind.ITEM, 30, until=TODAY - 100)
     account = Account.of([*recent, *old], RULES)
-    found = score(account, Size.SMALL, RULES, TODAY)
+    found = score(account, Band(Size.SMALL), RULES, TODAY)
     lines = explain(found, account, recent, RULES)
     assert [(line.part, line.event.ref if line.event else "older") for line in lines] == [
         ("contribution", "kept"),
@@ -224,23 +234,23 @@ def test_false_items_carry_what_integrity_took_and_old_ones_are_one_line():
 
 def test_the_advised_number_of_actions_reaches_the_next_tier_and_one_less_does_not():
     account = Account.of(daily(EventKind.ITEM, 100, credit=500_000, every=5), RULES)
-    steps = next_steps(account, Size.SMALL, RULES, TODAY, Standing.CONTRIBUTOR)
+    steps = next_steps(account, Band(Size.SMALL), RULES, TODAY, Standing.CONTRIBUTOR)
     assert [step.cost_h for step in steps] == sorted(step.cost_h for step in steps)
     assert {step.kind for step in steps} >= {EventKind.ITEM, EventKind.SIGHTING}
     for step in steps:
         action = RULES.action[step.kind]
         done = [Event(step.kind, TODAY + int(n * action.every_d), round(action.quality * MICRO)) for n in range(step.count)]
         reached, short = (
-            score(Account.of([*daily(EventKind.ITEM, 100, credit=500_000, every=5), *part], RULES), Size.SMALL, RULES, part[-1].day)
+            score(Account.of([*daily(EventKind.ITEM, 100, credit=500_000, every=5), *part], RULES), Band(Size.SMALL), RULES, part[-1].day)
             for part in (done, done[:-1] or [Event(step.kind, TODAY, 0)])
         )
         assert reached.total == step.total >= 35 > short.total
 
 
 def test_who_is_at_the_top_is_not_advised_and_who_ticks_boxes_is_told_to_share():
-    assert next_steps(Account(), Size.LARGE, RULES, TODAY, Standing.STEWARD) == []
+    assert next_steps(Account(), Band(Size.LARGE), RULES, TODAY, Standing.STEWARD) == []
     ticked = [*daily(EventKind.SIGHTING, 365), *daily(EventKind.EXERCISE, 365, every=30)]
-    steps = next_steps(Account.of(ticked, RULES), Size.LARGE, RULES, TODAY, Standing.CONTRIBUTOR)
+    steps = next_steps(Account.of(ticked, RULES), Band(Size.LARGE), RULES, TODAY, Standing.CONTRIBUTOR)
     assert [step.kind for step in steps] == [EventKind.ITEM]
 
 
@@ -261,7 +271,7 @@ def test_a_day_is_a_day_of_utc():
 def test_time_alone_never_raises_anything_but_reliability(history: list[Event]):
     """Silence is never rewarded: parts only sink, and what integrity took comes back only as rulings fade."""
     account = Account.of(history, RULES)
-    parts = [score(account, Size.MEDIUM, RULES, TODAY + later) for later in range(0, 400, 40)]
+    parts = [score(account, Band(Size.MEDIUM), RULES, TODAY + later) for later in range(0, 400, 40)]
     for earlier, later in pairwise(parts):
         assert later.contribution <= earlier.contribution
         assert later.feedback <= earlier.feedback

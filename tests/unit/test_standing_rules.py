@@ -41,6 +41,8 @@ def test_the_shipped_rules_are_in_order():
         ("share_min = 0.10", "share_min = 10", "share_min", "write less than or equal to 1"),
         ("address = 24\n", "", "[item.timeliness_half_life_h]", "address is missing; add address = 24"),
         ("large = 4.0\n", "", "[contribution.expected_per_day]", "large is missing; add large = 1.0"),
+        ("space = 0.8", "spaec = 0.8", "spaec", "there is no sector spaec; write space"),
+        ("space = 0.8", "space = 0.1", "space =", "write greater than or equal to 0.8"),
         ('sizes = ["large"]', 'sizes = ["huge"]', "sizes =", "write 'small', 'medium' or 'large'"),
         ("full_at = 0.8", "full_at = 0.9", "full_at", "write a full_at of at most 0.8"),
         ("zero_at = 0.3", "zero_at = 0.8", "zero_at", "write a zero_at below full_at"),

@@ -86,6 +86,7 @@ def shown(value: Explained) -> models.StandingShown:
         **brief(value.member, value.placed).model_dump(),
         earned=value.placed.earned,
         parts={part: str(score.points(part)) for part in Part},
+        expected_per_day=round(value.rules.contribution.expected(value.member.band), 4),
         reliability=round(score.reliability, 4),
         gate=round(score.gate, 4),
         lines=[_line(value, line) for line in value.lines],

@@ -73,6 +73,7 @@ class StandingShown(StandingBrief):
 
     earned: Standing = Field(description="what it would have by its score alone")
     parts: dict[Part, Points]
+    expected_per_day: float = Field(description="items a day that are expected of a member of its size and sectors")
     reliability: Share
     gate: Share = Field(description="the share of feedback and practice that counts")
     lines: list[StandingLine]
