@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import uvloop
 
-from tests.bench import log, messages, policy, poll, push, scale, stall, standing, validation
+from tests.bench import log, messages, policy, poll, push, scale, signing, stall, standing, validation
 from tests.bench.databases import ENGINES, Unmeasured
 from tests.bench.load import Refused
 from tests.bench.report import Finding, show, table
@@ -23,6 +23,7 @@ BENCHES: dict[str, Callable[[Settings], AsyncIterator[Finding]]] = {
     "standing": standing.measure,
     "policy": policy.measure,
     "messages": messages.measure,
+    "signing": signing.measure,
     "log": log.measure,
 }
 

@@ -38,7 +38,7 @@ async def measure(settings: Settings) -> AsyncIterator[Finding]:
     for engine in settings.engines:
         with databases(engine) as made:
             seeded = await seed(made.create("hub"), settings.entries or ENTRIES)
-            await _register(seeded, key)
+            await register(seeded, key)
             async with hub_server(seeded.url) as hub:
                 for size in _REQUESTS:
                     yield await _pushes(settings, engine, seeded, hub, key, size, numbers)
@@ -54,7 +54,7 @@ async def _pushes(
         return await load.run(hub.port, iter(requests), connections=CLIENTS)
 
     rounds = await in_turns(Side(hub, lambda: push(key)), Side(hub, lambda: push(None)), settings.rounds)
-    return _finding(f"signed push of {size:,}, {CLIENTS} clients", engine, rounds, PUSH)
+    return finding(f"signed push of {size:,}, {CLIENTS} clients", engine, rounds, PUSH)
 
 
 async def _pages(settings: Settings, engine: str, seeded: Seeded, hub: Server) -> Finding:
@@ -65,7 +65,7 @@ async def _pages(settings: Settings, engine: str, seeded: Seeded, hub: Server) -
 
     signed = Side(hub, lambda: poll({ACCEPT: wanted(secrets.token_urlsafe(16))}))
     rounds = await in_turns(signed, Side(hub, lambda: poll({})), settings.rounds)
-    return _finding(f"page of 100, answer signed, {CLIENTS} clients", engine, rounds, None)
+    return finding(f"page of 100, answer signed, {CLIENTS} clients", engine, rounds, None)
 
 
 def _signature(key: PrivateKey | None, body: bytes) -> dict[str, str]:
@@ -78,7 +78,9 @@ def _signature(key: PrivateKey | None, body: bytes) -> dict[str, str]:
     return {"Content-Digest": fields["content-digest"], **signed}
 
 
-async def _register(seeded: Seeded, key: PrivateKey) -> None:
+async def register(seeded: Seeded, key: PrivateKey) -> None:
+    """Register a key for the member that pushes."""
+
     async def work(conn: Connection) -> None:
         await bump_revision(conn)
         await add_member_key(conn, MemberKey(key.public, seeded.community.members["pusher"].id, "bench", 0, 0))
@@ -90,7 +92,8 @@ async def _register(seeded: Seeded, key: PrivateKey) -> None:
         await db.close()
 
 
-def _finding(name: str, engine: str, rounds: list[tuple[Turn, Turn]], target: Target | None) -> Finding:
+def finding(name: str, engine: str, rounds: list[tuple[Turn, Turn]], target: Target | None) -> Finding:
+    """Return how requests that are signed compare with plain ones."""
     ratios = [signed.load.per_s / plain.load.per_s for signed, plain in rounds]
     signed, plain = (_figures([side[n] for side in rounds]) for n in (0, 1))
     return Finding(name, engine, ratios, target, signed, f"plain {plain}")
