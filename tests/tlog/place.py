@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from hub.config import load_config
 from hub.domain.member import Principal, Role
 from hub.domain.signing.object_signature import object_digest
@@ -22,12 +24,15 @@ from hub.service.context import Hub, open_hub
 from hub.service.hub_keys import open_keys
 from hub.service.log_keeping import is_sound, open_log
 from hub.service.proofs import get_checkpoint, get_entries, get_receipt, get_tile
-from hub.store.database import open_database
+from hub.store.database import open_database, prepare
+from hub.store.tables import table
 from hub.work.tlog import catch_up
 from tests.taxii.community import AGENCY, SHARED
 from tests.taxii.content import Object, envelope
 
 COLLECTION = SHARED.alias or ""
+_LEAF = table("log_leaf")
+_DIGESTS = prepare(select(_LEAF.c.digest).order_by(_LEAF.c.number))
 
 
 @contextlib.asynccontextmanager
@@ -92,6 +97,12 @@ async def look(hub: Hub, before: Seen | None = None) -> Audit:
     found = audit(fetch, await open_log(hub), before)
     assert found.findings == []
     return found
+
+
+async def digests(hub: Hub) -> list[bytes]:
+    """Return what the leaves are about, in their order."""
+    async with hub.db.read() as conn:
+        return [bytes(row[0]) for row in await conn.fetch(_DIGESTS)]
 
 
 async def root_at(hub: Hub, size: int) -> bytes:

@@ -11,15 +11,11 @@ from hub.domain.tlog.checkpoint import verify_checkpoint
 from hub.domain.tlog.note import Note
 from hub.keys.remembered import FILE
 from hub.service.log_keeping import open_log
-from hub.store.database import prepare
-from hub.store.tables import table
 from tests.feed.pusher import indicators
 from tests.taxii.content import indicator
 from tests.taxii.site import prepare as install
 from tests.tlog.keeper import ENVELOPES, POINTS
-from tests.tlog.place import give, keep, look, opened, root_at
-
-_DIGESTS = prepare(table("log_leaf").select().with_only_columns(table("log_leaf").c.digest))
+from tests.tlog.place import digests, give, keep, look, opened, root_at
 
 
 async def test_a_kill_at_any_point_of_building_the_log_forks_and_loses_nothing(database_url: str, tmp_path: Path) -> None:
@@ -43,8 +39,7 @@ async def test_a_kill_at_any_point_of_building_the_log_forks_and_loses_nothing(d
         for note in (*notes, remembered):
             earlier = verify_checkpoint(Note.parse(note), key)
             assert await root_at(hub, earlier.size) == earlier.root, "what anybody was shown is the beginning of what is shown now"
-        async with hub.db.read() as conn:
-            entered = Counter(bytes(row[0]) for row in await conn.fetch(_DIGESTS))
+        entered = Counter(await digests(hub))
         pushed = Counter(digest(obj) for number in range(len(POINTS) * ENVELOPES) for obj in indicators(number))
         assert pushed <= entered
         assert set(entered.values()) == {1}

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 
 from hub.domain.canonical import digest
 from hub.domain.signing.keys import PrivateKey
@@ -29,10 +29,9 @@ from hub.work.tlog import catch_up
 from tests.taxii.community import AGENCY
 from tests.taxii.content import DAY_2, Object, indicator, version_of
 from tests.taxii.site import prepare as install
-from tests.tlog.place import COLLECTION, backup_of, give, keep, look, member, opened, receipt, restore, served, told
+from tests.tlog.place import COLLECTION, backup_of, digests, give, keep, look, member, opened, receipt, restore, served, told
 
-LEAF, TILE = table("log_leaf"), table("log_tile")
-_DIGESTS = prepare(select(LEAF.c.digest))
+TILE = table("log_tile")
 _PUT_TILE = prepare(
     update(TILE).where(TILE.c.level == bindparam("at_level"), TILE.c.number == bindparam("at")).values(hashes=bindparam("content"))
 )
@@ -67,8 +66,8 @@ async def test_all_that_is_accepted_is_in_the_log_once(url: str) -> None:
         await keep(hub)
         found = await look(hub, seen)
         async with hub.db.read() as conn:
-            entered = Counter(bytes(row[0]) for row in await conn.fetch(_DIGESTS))
             assert not await has_pending(conn, hub.now_us())
+        entered = Counter(await digests(hub))
         wanted = Counter(digest(obj) for obj in many) + Counter({digest(first): 2, digest(revoked): 2})
         assert wanted <= entered
         kinds = Counter(one.kind for one in told(await served(hub)))
@@ -120,8 +119,7 @@ async def test_a_signed_object_is_found_by_what_is_signed_and_its_signature_is_p
     async with opened(sqlite) as hub:
         await hub.db.write(_accept_as_it_is, hub.now_us(), signed)
         await keep(hub)
-        async with hub.db.read() as conn:
-            entered = {bytes(row[0]) for row in await conn.fetch(_DIGESTS)}
+        entered = await digests(hub)
         assert object_digest(plain) in entered
         assert digest(signed) not in entered
 
