@@ -272,6 +272,19 @@ def test_of_several_signatures_the_one_for_the_hub_counts():
         sent.found()
 
 
+def test_a_signature_may_be_as_large_as_the_limits_and_no_larger():
+    covered = [*map(Component, ("@method", "@target-uri", "content-type", "content-digest"))]
+    more = [Component(f"x-{n}") for n in range(COVERED_MAX - len(covered))]
+    sent = Sent().put(**{component.name: "" for component in more})
+    named = {"created": NOW_S, "keyid": "k", "nonce": "n" * NONCE_MAX, "tag": "hub-push"}
+    sent.put(**sign(sent.request, "push", covered + more, named, KEY))
+    assert sent.is_good()
+    others = range(SIGNATURES_MAX - 1)
+    sent.fields["signature-input"] += [", ".join(f's{n}=();tag="theirs"' for n in others)]
+    sent.fields["signature"] += [", ".join(f"s{n}=::" for n in others)]
+    assert sent.is_good()
+
+
 def test_a_request_without_a_signature_for_the_hub_has_none():
     assert find_signature(Sent().request, has_body=True) is None
     theirs = Sent().put(signature_input='proxy=("@method");tag="a-proxy"', signature="proxy=:AAAA:")
@@ -460,6 +473,8 @@ def test_an_answer_that_was_changed_or_belongs_to_another_request_is_found(chang
 
 def test_an_old_answer_or_one_by_somebody_else_is_found():
     answered = Answered(wanted("mine"))
+    answered.check(now_s=NOW_S + AGE_MAX_S)
+    answered.check(now_s=NOW_S - AHEAD_MAX_S)
     for changed, why in (
         ({"nonce": "other"}, "another request"),
         ({"now_s": NOW_S + AGE_MAX_S + 1}, "just now"),
