@@ -12,12 +12,15 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from yarl import URL
 
 from hub.domain.ids import DeliveryId
@@ -217,6 +220,18 @@ def test_the_public_internet_is_open(address: str):
 )  # fmt: skip
 def test_what_looks_public_to_the_library_and_is_not_is_closed(address: str):
     assert not may_connect(address)
+
+
+@settings(max_examples=400, deadline=None)
+@given(ip=st.ip_addresses())
+def test_nothing_that_the_library_calls_private_is_open_and_an_address_is_the_same_in_each_of_its_forms(ip: IPv4Address | IPv6Address):
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip.is_link_local:
+        stands_for_another = ip in IPv6Network("64:ff9b::/96") or ip in IPv6Network("::ffff:0:0/96")
+        assert stands_for_another or not may_connect(str(ip))
+    if isinstance(ip, IPv4Address):
+        forms = [str(ip), f"::ffff:{ip}", str(IPv6Address(int(IPv6Address("64:ff9b::")) + int(ip)))]
+        assert len({may_connect(form) for form in forms}) == 1
+        assert not may_connect(str(IPv6Address((0x2002 << 112) + (int(ip) << 80))))  # 6to4
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "0.0.0.0", "fe80::1", "100.100.100.200"])
