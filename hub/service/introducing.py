@@ -1,6 +1,7 @@
 """The definitions of the hub's extensions come to a collection with the first object that refers to them, just before it.
 
-So whoever reads a signed object can resolve its extension there, and collections without any hold nothing that nobody needs.
+So whoever reads a signed object can resolve its extension there, and collections without any hold nothing that nobody needs. With what is
+given anonymously they come when its rendition does (`hub.service.renditions`): earlier they would tell when it was given.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from hub.domain.anonymity import label_of_hub_identity
 from hub.domain.appending import Incoming
 from hub.domain.directory import Directory, HeldCollection
+from hub.domain.label import Attribution
 from hub.domain.signing.extension import definitions
 from hub.domain.signing.object_signature import SIGNATURE_EXTENSION
 from hub.service.context import Hub
@@ -28,4 +30,7 @@ def introduced_by(directory: Directory, held: HeldCollection) -> Sequence[Incomi
 
 
 def _is_signed(checked: Checked) -> bool:
-    return checked.incoming is not None and SIGNATURE_EXTENSION in checked.incoming.object.properties.get("extensions", ())
+    incoming = checked.incoming
+    if incoming is None or incoming.label.attribution is not Attribution.EVERYONE:
+        return False
+    return SIGNATURE_EXTENSION in incoming.object.properties.get("extensions", ())

@@ -57,7 +57,8 @@ _COUNT_SIGNED = prepare(
     select(func.count())
     .select_from(SIGNATURE)
     .join(VERSION, VERSION.c.row == SIGNATURE.c.version_row)
-    .where(SIGNATURE.c.kid == bindparam("key"), VERSION.c.accepted_us >= bindparam("since"))
+    .join(OBJECT, OBJECT.c.row == VERSION.c.object_row)
+    .where(SIGNATURE.c.kid == bindparam("key"), VERSION.c.accepted_us >= bindparam("since"), OBJECT.c.attribution.is_(None))
 )
 _KEYS_OF = prepare(select(SIGNATURE.c.version_row, SIGNATURE.c.kid).where(among(SIGNATURE.c.version_row, "versions")))
 
@@ -157,7 +158,7 @@ async def find_given_version(conn: Connection, row: int) -> Given:
 
 
 async def count_signed(conn: Connection, kid: str, *, since_us: int) -> int:
-    """Return how many versions a key signed that came in since then."""
+    """Return how many versions a key signed that came in since then, of those whose producer everybody may know."""
     return int(await conn.fetch_value(_COUNT_SIGNED, key=kid, since=since_us))
 
 

@@ -14,12 +14,14 @@ from hub.domain.signing.object_signature import object_digest, sign_object
 from hub.domain.signing.possession import CHALLENGE_S, Challenge, prove
 from hub.domain.signing.trusted import Finding, judge, read_trusted
 from hub.domain.timestamp import format_timestamp
+from hub.domain.webhooks.event import EventKind
 from hub.errors import Conflict, HubError, Invalid, NotFound, Withheld
 from hub.service.administer import COMMAND_LINE
 from hub.service.audit import list_audit
 from hub.service.explain import explain
 from hub.service.member_keys import KEYS_ALIVE_MAX, get_key, issue_challenge, list_keys, register_key, revoke_key, tell_compromised
 from hub.service.suspects import list_suspects
+from hub.store.happened import HUB_ROW, events_after
 from tests.signing.community import ENERGYS, Signing, register
 from tests.signing.tricks import plain, signed
 from tests.taxii.community import ENERGY, OBSERVER, WATER
@@ -183,6 +185,10 @@ async def test_what_a_compromised_key_signed_since_is_suspect_for_whoever_sees_i
     ]
     entry = (await list_audit(hub, COMMAND_LINE, limit=1))[0]
     assert (entry.action, entry.detail["suspect"]) == ("key.compromised", 2)
+    async with hub.db.read() as conn:
+        (event,) = await events_after(conn, HUB_ROW, after_us=0, until_us=2**62, limit=10)
+    assert (event.kind, event.subject, event.member) == (EventKind.KEY_COMPROMISED, kid, None)
+    assert event.facts == {"since": format_timestamp(since_us)}
 
 
 async def test_a_later_telling_only_names_an_earlier_moment(signing: Signing):
