@@ -78,6 +78,7 @@ async def _judged_by(directory: Directory, request: web.Request, handler: Handle
     requests.require(principal.credential, per_min=per_min)
     requests.charge(principal.credential, per_min=per_min)
     request[PRINCIPAL], request[DIRECTORY], request[IS_ASSUMED] = principal, directory, is_assumed
+    del directory  # the request has it, and may let go of it: a stream lasts longer than most directories
     return await handler(request)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import json
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from hub.domain.directory import Directory
 from hub.domain.ids import MemberId
 from hub.domain.label import Tlp
 from hub.domain.member import Principal, Role
@@ -305,6 +307,24 @@ async def test_a_member_has_so_many_streams_at_a_time_and_gets_back_what_it_clos
         await until(lambda: open_streams(site) == 0)
         async with listening(site), listening(site, who="coordinator"):
             assert open_streams(site) == 2
+
+
+def directories() -> int:
+    """Return how many are in memory."""
+    gc.collect()
+    return len([held for held in gc.get_objects() if type(held) is Directory])
+
+
+async def test_streams_keep_no_directory_of_their_beginning(sqlite_url: str):
+    async with administered(sqlite_url, streams_max=20) as site, contextlib.AsyncExitStack() as stack:
+        clients, before = [], directories()
+        for n in range(6):
+            clients.append(await stack.enter_async_context(listening(site)))
+            await issue_token(site.hub, COMMAND_LINE, name=f"moves the revision {n}", role=Role.READER, member="energy")
+        await share(site, indicator())
+        for client in clients:
+            await client.next()
+        assert directories() - before < len(clients)  # the hub's, and those at which somebody looks just now
 
 
 async def test_an_administrator_without_a_member_is_told_nothing(site: Administered):
