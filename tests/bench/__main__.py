@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import uvloop
 
-from tests.bench import log, messages, policy, poll, push, scale, signing, stall, standing, validation
+from tests.bench import log, messages, policy, poll, push, scale, signing, stall, standing, validation, webhooks
 from tests.bench.databases import ENGINES, Unmeasured
 from tests.bench.load import Refused
 from tests.bench.report import Finding, show, table
@@ -25,6 +25,7 @@ BENCHES: dict[str, Callable[[Settings], AsyncIterator[Finding]]] = {
     "messages": messages.measure,
     "signing": signing.measure,
     "log": log.measure,
+    "webhooks": webhooks.measure,
 }
 
 
