@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli.session import Json, show, show_one, with_hub
-from hub.cli.signed_pushes import read_signing_key
+from hub.cli.signing_key import read_signing_key
 from hub.cli.telling import errors_told, fail
 from hub.domain.signing.possession import prove
 from hub.domain.signing.registered import Purpose

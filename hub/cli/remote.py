@@ -20,7 +20,8 @@ from taxii2client.common import _HTTPConnection
 from taxii2client.exceptions import TAXIIServiceException
 from taxii2client.v21 import ApiRoot, Collection
 
-from hub.cli.signed_pushes import SignedPushes, read_signing_key
+from hub.cli.signed_pushes import SignedPushes
+from hub.cli.signing_key import read_signing_key
 from hub.cli.stix_files import Format, Writer, find_files, read_file
 from hub.cli.telling import Refusals, counting, errors_told, telling
 from hub.domain.connector import Connector, Cursor, Feed

@@ -1,23 +1,17 @@
-"""Signing what `hub push` sends (RFC 9421), and reading the key for it."""
+"""Signing what `hub push` sends (RFC 9421)."""
 
-import os
 import secrets
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import requests
-import typer
 from requests.auth import AuthBase
 
 from hub.domain.http_signature.digest import content_digest
 from hub.domain.http_signature.message import Request, normal_uri
 from hub.domain.http_signature.push import sign_push
-from hub.domain.signing.keys import PrivateKey, Signer
-from hub.errors import Invalid
+from hub.domain.signing.keys import Signer
 
-_OPENED_BY = "HUB_KEY_PASSPHRASE"  # in the environment: others could see an argument
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -45,25 +39,6 @@ class SignedPushes(AuthBase):
         nonce = secrets.token_urlsafe(16)
         request.headers.update(sign_push(message, self._signer, has_body=bool(body), nonce=nonce, now_s=int(time.time())))
         return request
-
-
-def read_signing_key(path: Path) -> PrivateKey:
-    """Return the key in a PKCS#8 file; a passphrase is taken from the environment, or asked for.
-
-    Raises:
-        Invalid: it cannot be read, or is no key that signs.
-    """
-    try:
-        pem = path.read_bytes()
-    except OSError as e:
-        raise Invalid(f"cannot read the key in {path}: {e.strerror}") from e
-    passphrase = os.environ.get(_OPENED_BY)
-    if b"ENCRYPTED" in pem and passphrase is None and sys.stdin.isatty():
-        passphrase = str(typer.prompt("Passphrase of the key", hide_input=True, err=True))
-    try:
-        return PrivateKey.from_pem(pem, passphrase.encode() if passphrase and b"ENCRYPTED" in pem else None)
-    except Invalid as e:
-        raise Invalid(f"{path}: {e.detail}") from e
 
 
 def _lines(headers: Any, name: str) -> list[str]:

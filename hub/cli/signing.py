@@ -2,14 +2,13 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from hub.cli.signed_pushes import read_signing_key
+from hub.cli.signing_key import OPENED_BY, new_passphrase, read_signing_key
 from hub.cli.stix_files import Format, find_files, read_file, writing
 from hub.cli.telling import errors_told, fail
 from hub.domain.json import read_document
@@ -25,8 +24,6 @@ from hub.domain.timestamp import parse_timestamp
 from hub.errors import Invalid
 
 app = typer.Typer()
-
-PASSPHRASE = "HUB_KEY_PASSPHRASE"  # noqa: S105 - the variable that holds it
 
 Files = Annotated[list[Path], typer.Argument(help="Bundles, envelopes, NDJSON, single objects; .gz; folders of these.", exists=True)]
 KeyFiles = Annotated[
@@ -46,7 +43,7 @@ def make_key(
     for path in (file, public):
         if path.exists():
             fail(f"{path} is there already; a key is never overwritten")
-    passphrase = _new_passphrase()
+    passphrase = new_passphrase()
     key = PrivateKey.generate(algorithm)
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as private:
@@ -56,7 +53,7 @@ def make_key(
         fail(f"{e.filename} cannot be written: {e.strerror}")
     typer.echo(f"{key.public.kid}\nprivate, for nobody else: {file}\npublic, to be registered: {public}")
     if passphrase is None:
-        typer.echo(f"note: the private key is not encrypted; {PASSPHRASE} would have encrypted it", err=True)
+        typer.echo(f"note: the private key is not encrypted; {OPENED_BY} would have encrypted it", err=True)
 
 
 @app.command("sign")
@@ -148,12 +145,3 @@ def _read(body: bytes) -> dict[str, Any]:
     if not isinstance(obj, dict):
         raise Invalid("a STIX object is a JSON object")
     return obj
-
-
-def _new_passphrase() -> bytes | None:
-    given = os.environ.get(PASSPHRASE)
-    if given is None and sys.stdin.isatty():
-        given = str(
-            typer.prompt("Passphrase of the key", hide_input=True, confirmation_prompt=True, default="", show_default=False, err=True)
-        )
-    return given.encode() if given else None

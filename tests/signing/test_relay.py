@@ -14,7 +14,7 @@ from taxii2client.v21 import Collection
 from typer.testing import CliRunner
 
 from hub.__main__ import cli
-from hub.cli.signed_pushes import read_signing_key
+from hub.cli.signing_key import read_signing_key
 from hub.domain.signing.trusted import Finding, judge, read_trusted
 from hub.service.administer import COMMAND_LINE
 from hub.service.collections import add_collection
