@@ -7,7 +7,11 @@ import requests
 
 from hub.cli.remote import TIMEOUT_S, Credentials
 from hub.domain.tlog.note import VerifierKey
+from hub.domain.tlog.tiles import LEAF_BYTES_MAX, WIDTH
 from hub.errors import Invalid, NotFound, Unavailable
+
+_ANSWER_BYTES_MAX = WIDTH * (LEAF_BYTES_MAX + 2)
+_PART_BYTES = 65_536
 
 
 class LogClient:
@@ -52,22 +56,20 @@ class LogClient:
         return self._get(f"/trust/v1/proof/{digest.hex()}", is_known=True).decode("utf-8", "replace")
 
     def _get(self, path: str, *, is_known: bool) -> bytes:
+        auth, headers = (self._auth, self._headers) if is_known else (None, None)
         try:
-            answer = self._session.get(
-                f"{self._url}{path}",
-                timeout=TIMEOUT_S,
-                allow_redirects=False,
-                auth=self._auth if is_known else None,
-                headers=self._headers if is_known else None,
-            )
+            with self._session.get(
+                f"{self._url}{path}", timeout=TIMEOUT_S, allow_redirects=False, stream=True, auth=auth, headers=headers
+            ) as answer:
+                body = _body(answer)
         except requests.RequestException as e:
             raise Unavailable(f"the hub cannot be reached: {type(e).__name__}") from e
         if answer.status_code == requests.codes.ok:
-            return answer.content
+            return body
         if answer.status_code == requests.codes.not_found:
-            raise NotFound(_detail(answer))
+            raise NotFound(_detail(body))
         hints = {401: ": give --user or --token", 403: ": the credentials may not do this"}
-        raise Unavailable(f"the hub answered {answer.status_code}{hints.get(answer.status_code) or f': {_detail(answer)}'}")
+        raise Unavailable(f"the hub answered {answer.status_code}{hints.get(answer.status_code) or f': {_detail(body)}'}")
 
 
 def read_key(text: str) -> VerifierKey:
@@ -85,9 +87,21 @@ def read_key(text: str) -> VerifierKey:
     return VerifierKey.parse(text)
 
 
-def _detail(answer: requests.Response) -> str:
+def _body(answer: requests.Response) -> bytes:
+    """Return an answer's body, unpacked; a log has nothing that is longer than a bundle of the largest entries."""
+    parts: list[bytes] = []
+    size = 0
+    for part in answer.iter_content(_PART_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > _ANSWER_BYTES_MAX:
+            raise Unavailable(f"the hub answers with more than {_ANSWER_BYTES_MAX} bytes")
+    return b"".join(parts)
+
+
+def _detail(body: bytes) -> str:
     try:
-        said = json.loads(answer.content)
+        said = json.loads(body)
     except ValueError:
         said = None
     detail = said.get("detail") if isinstance(said, dict) else None

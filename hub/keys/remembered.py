@@ -2,7 +2,9 @@
 backup is not signed as if nothing had been published since.
 """
 
+import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from hub.errors import Unavailable
@@ -24,24 +26,35 @@ def read_remembered(path: Path) -> str | None:
         raise Unavailable(f"cannot read {path}, which holds the last checkpoint that this node knows of", reason=str(e)) from e
 
 
-def remember(path: Path, note: str) -> None:
+def remember(path: Path, note: str, *, unless: Callable[[str], bool] | None = None) -> None:
     """Write a checkpoint, whole or not at all; on return it is on disk.
 
+    Args:
+        unless: whether what is there already is to stay. Processes of one node share the file: none looks while another writes.
     Raises:
         Unavailable: it cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        with path.with_name(f".{path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            held = read_remembered(path)
+            if held is not None and unless is not None and unless(held):
+                return
+            with part.open("w", encoding="utf-8") as file:
+                file.write(note)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+            _sync(path.parent)
     except OSError as e:
         raise Unavailable(f"cannot write {path}, which holds the last checkpoint that this node knows of", reason=str(e)) from e
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -17,7 +17,7 @@ from hub.domain.tlog.checkpoint import Checkpoint, log_key, sign_checkpoint, ver
 from hub.domain.tlog.note import Note, VerifierKey
 from hub.domain.tlog.tiles import HEIGHT, WIDTH, Tile, reader, root_of, split_hashes, tile_path, tiles_for, width_at
 from hub.domain.tlog.tree import HASH_BYTES, hash_complete, span
-from hub.errors import Conflict, HubError, NotFound, Unavailable
+from hub.errors import Conflict, HubError, Invalid, NotFound, Unavailable
 from hub.keys.remembered import FILE, read_remembered, remember
 from hub.service.administer import Change, change, require_role
 from hub.service.context import Hub
@@ -133,12 +133,20 @@ async def sign(hub: Hub) -> bool:
 
 
 async def follow(hub: Hub, note: str) -> None:
-    """Remember what was published, or is about to be, by whichever node."""
+    """Remember what was published, or is about to be, by whichever node.
+
+    Raises:
+        Unavailable: it cannot be remembered, or what is remembered is no checkpoint.
+    """
     told, known, path = _told(note), hub.log.published, memory_of(hub.config)
-    if known is not None and known.origin == told.origin and known.size >= told.size:
+
+    def is_later(other: Checkpoint) -> bool:
+        return other.origin == told.origin and other.size >= told.size
+
+    if known is not None and is_later(known):
         return
     if path is not None:
-        await asyncio.to_thread(remember, path, note)
+        await asyncio.to_thread(remember, path, note, unless=lambda held: is_later(_read(held)))
     hub.log.published = told
 
 
@@ -156,6 +164,13 @@ async def _find_fault(hub: Hub) -> str | None:
     except (Contradiction, Unavailable) as e:
         return e.detail
     return None
+
+
+def _read(held: str) -> Checkpoint:
+    try:
+        return _told(held)
+    except Invalid as e:
+        raise Unavailable("what this node remembers of the transparency log is no checkpoint", reason=e.detail) from e
 
 
 def _told(note: str) -> Checkpoint:

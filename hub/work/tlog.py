@@ -13,6 +13,7 @@ from hub.store.database import Duplicate
 from hub.store.leases import take_lease
 
 _LOOK_S = 0.25
+_UNAVAILABLE_LOOK_S = 1.0
 _FAULTY_LOOK_S = 10.0
 _SIGN_EVERY_S = 0.5  # while more waits to be entered
 _LEASE_S = 5.0
@@ -29,6 +30,7 @@ async def keep_log(hub: Hub, stop: asyncio.Event, holder: str) -> None:
     held_until_s = 0.0
     hub.log.is_kept_here = hub.config.is_sqlite
     while not stop.is_set():
+        rest_s = _LOOK_S
         try:
             if (hub.log.is_recomputed or await is_sound(hub)) and await is_behind(hub):
                 if monotonic() > held_until_s - _LEASE_S / 2 and await _is_ours(hub, holder):
@@ -38,8 +40,9 @@ async def keep_log(hub: Hub, stop: asyncio.Event, holder: str) -> None:
                     await catch_up(hub)
         except (Duplicate, Unavailable) as e:
             log.warning("the transparency log waits: %s", e.detail)
+            rest_s = _UNAVAILABLE_LOOK_S
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _LOOK_S if hub.log.fault is None else _FAULTY_LOOK_S)
+            await asyncio.wait_for(stop.wait(), rest_s if hub.log.fault is None else _FAULTY_LOOK_S)
 
 
 async def catch_up(hub: Hub) -> None:

@@ -18,7 +18,7 @@ from hub.domain.tlog.proof_file import ProofFile
 from hub.domain.tlog.receipt import check_receipt
 from hub.errors import NotFound, Unavailable
 from hub.service.administer import COMMAND_LINE
-from hub.service.log_keeping import is_sound, memory_of, open_log, rename_log, sign
+from hub.service.log_keeping import follow, is_sound, memory_of, open_log, rename_log, sign
 from hub.service.proofs import get_checkpoint, get_receipt, get_tile
 from hub.service.remove import delete_object
 from hub.service.sequence import enter
@@ -269,3 +269,20 @@ async def test_a_checkpoint_that_cannot_be_remembered_is_not_published(sqlite: s
         with pytest.raises(Unavailable, match="cannot write"):
             await keep(hub)
         assert await get_checkpoint(hub) == published
+
+
+async def test_what_is_remembered_never_goes_back(sqlite: str) -> None:
+    async with opened(sqlite) as hub, opened(sqlite) as other:
+        await keep(hub)
+        earlier = await get_checkpoint(hub)
+        await give(hub, indicator())
+        await keep(hub)
+        memory = memory_of(hub.config)
+        assert memory is not None
+        remembered = memory.read_text()
+        await follow(other, earlier)  # a process that read it before this one published the next
+        assert memory.read_text() == remembered
+        memory.write_text("nonsense")
+        with pytest.raises(Unavailable, match="no checkpoint"):
+            await follow(other, await get_checkpoint(hub))
+        assert not await is_sound(hub)
