@@ -32,9 +32,7 @@ def shuffled(value: Any, order: random.Random) -> Any:
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
 leaves = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e9, 1e9) | texts
-custom = st.dictionaries(
-    st.text(min_size=3, max_size=5), st.recursive(leaves, lambda inner: st.lists(inner, max_size=3), max_leaves=4), max_size=4
-)
+custom = st.dictionaries(texts, st.recursive(leaves, lambda inner: st.lists(inner, max_size=3), max_leaves=4), max_size=4)
 
 
 @settings(max_examples=60)
