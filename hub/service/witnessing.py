@@ -17,14 +17,12 @@ from hub.domain.tlog.note import Kind, Note, VerifierKey, parse_signatures
 from hub.domain.tlog.tiles import reader, tiles_for
 from hub.domain.tlog.tree import consistency_path, prove
 from hub.domain.tlog.witness import AddCheckpoint
-from hub.errors import ConfigError, Invalid, Unavailable
+from hub.errors import ConfigError, Conflict, Invalid, Unavailable, Withheld
 from hub.outbound.witness import WitnessClient
 from hub.service.context import Hub
 from hub.service.log_keeping import is_sound, log_name, open_log
 from hub.store.database import Connection, Duplicate
 from hub.store.tlog import add_cosignature, cosigned_size, latest_checkpoint, read_tiles
-
-_COSIGNED, _OTHER_SIZE = 200, 409  # what C2SP tlog-witness has a witness answer
 
 log = logging.getLogger(__name__)
 
@@ -72,15 +70,23 @@ async def have_cosigned(hub: Hub, client: WitnessClient, witness: Witness) -> bo
     checkpoint = Checkpoint.parse(note.text)
     if old >= checkpoint.size:
         return True
-    status, said = await client.add_checkpoint(witness.url, str(await _request(hub, old, checkpoint, note)))
-    if status == _OTHER_SIZE and said.strip().isdecimal() and int(said) < checkpoint.size:
-        # It cosigned more, or less, than this hub knows of.
-        status, said = await client.add_checkpoint(witness.url, str(await _request(hub, int(said), checkpoint, note)))
-    if status != _COSIGNED:
+    try:
+        said = await _submit(hub, client, witness, note, checkpoint, old)
+    except (Conflict, Withheld) as e:
         await _look_at_evidence(hub, client, witness)
-        raise Unavailable(f"{witness.key.name} does not cosign {checkpoint.size} leaves: {status} {said.strip()[:200]}")
+        raise Unavailable(f"{witness.key.name} does not cosign {checkpoint.size} leaves: {e.detail}") from e
     await _keep(hub, witness, checkpoint, note.text, said)
     return True
+
+
+async def _submit(hub: Hub, client: WitnessClient, witness: Witness, note: Note, checkpoint: Checkpoint, old: int) -> str:
+    try:
+        return await client.add_checkpoint(witness.url, str(await _request(hub, old, checkpoint, note)))
+    except Conflict as e:
+        size = int(str(e.context["size"]))  # that it cosigned last: more, or less, than this hub knows of
+        if size > checkpoint.size:
+            raise
+        return await client.add_checkpoint(witness.url, str(await _request(hub, size, checkpoint, note)))
 
 
 async def _request(hub: Hub, old: int, checkpoint: Checkpoint, note: Note) -> AddCheckpoint:

@@ -104,7 +104,7 @@ async def get_checkpoint(request: web.Request) -> web.Response:
     witness = request.app[WITNESS]
     origin = next((origin for origin in witness.logs if _hash(origin) == request.match_info["origin_hash"]), None)
     held = None if origin is None else await asyncio.to_thread(read_remembered, witness.file_of(origin))
-    return _answer("no such checkpoint\n", HTTPStatus.NOT_FOUND) if held is None else _answer(held)
+    return _answer("no such checkpoint\n", STATUS[NotFound.code]) if held is None else _answer(held)
 
 
 def _answer(text: str, status: HTTPStatus = HTTPStatus.OK, content_type: str = _TEXT) -> web.Response:

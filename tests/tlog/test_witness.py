@@ -120,10 +120,11 @@ async def test_what_a_witness_cosigned_is_served_and_stands_in_receipts(database
         await keep(hub)
         assert cosigned_at(Note.parse(await get_checkpoint(hub)), known.key) is None
         assert cosigned_at(ProofFile.parse(await receipt(hub, obj)).note, known.key) == 1_800_000_000
-        # A hub that knows less than the witness is told, and goes on from there.
-        await hub.db.write(lambda conn: conn.execute(_FORGET))
-        assert await have_cosigned(hub, client, known)
-        assert cosigned_at(Note.parse(await get_checkpoint(hub)), known.key) == 1_800_000_000
+        # A hub that knows less than the witness is told, and goes on from there, be it behind or at the same size.
+        for _ in range(2):
+            await hub.db.write(lambda conn: conn.execute(_FORGET))
+            assert await have_cosigned(hub, client, known)
+            assert cosigned_at(Note.parse(await get_checkpoint(hub)), known.key) == 1_800_000_000
 
 
 async def test_a_hub_that_serves_has_its_checkpoints_cosigned(sqlite_url: str, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@
 
 import hashlib
 import hmac
-import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -18,11 +17,13 @@ from enum import StrEnum
 from typing import Any
 
 from hub.domain.canonical import canonicalise
+from hub.domain.json import read_document
 from hub.domain.signing.base64url import decode, encode
 from hub.domain.timestamp import format_timestamp
 from hub.errors import Invalid
 
 SALT_BYTES = 32
+_DEPTH_MAX = 2
 
 
 class LeafKind(StrEnum):
@@ -139,10 +140,7 @@ def read_leaf(leaf: bytes) -> Told:
 
 
 def _read_object(content: bytes) -> Mapping[str, Any]:
-    try:
-        said = json.loads(content)
-    except ValueError as e:
-        raise Invalid("what should be JSON is none") from e
+    said = read_document(content, depth_max=_DEPTH_MAX).value
     if not isinstance(said, dict):
         raise Invalid("a JSON object is needed")
     return said
