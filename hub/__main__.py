@@ -59,6 +59,7 @@ COMMANDS = {
     "contest": Place("standing", "Events that members contest, and the answers.", "contest_app"),
     "item": Place("items", "What members gave: items that wait for a ruling, and rulings."),
     "report-back": Place("reports", "Show what is asked for in reports back, and how it stands."),
+    "subscription": Place("subscriptions", "Webhooks: who is told of what, where, and what became of it."),
     "listen": Place("listen", "Receive webhooks on this machine: verify, print, and answer each."),
     "connector": Place("connector", "Sources that the hub pulls from."),
     "audit": Place("audit_trail", "What administrators did, and whether a hub's log is what it seems.", "audit_app"),

@@ -47,6 +47,8 @@ from hub.service.member_keys import issue_challenge
 from hub.service.members import add_member, suspend_member
 from hub.service.people import add_person
 from hub.service.releases import ask_release
+from hub.service.sending import sending
+from hub.service.subscriptions import Wish, add_subscription
 from hub.store.contests import list_events
 from hub.store.database import open_database
 from hub.store.migrate import upgrade
@@ -54,6 +56,7 @@ from tests.signing.community import register
 from tests.taxii.content import envelope, indicator
 from tests.web.hubs import Running, prepare, running
 
+NOBODY = "https://receiver.invalid/hook"
 PASSWORD = "correct horse battery staple"
 CALLERS = {
     "reader": ("energy", Role.READER),
@@ -103,6 +106,8 @@ class Community:
     item_hidden: str  # of water, that energy may not see
     event: str  # the line of the ledger of energy's item
     contest: str  # of water
+    subscription: str  # of energy, to an endpoint that is not there
+    subscription_of_water: str
 
 
 @dataclass(frozen=True)
@@ -264,7 +269,15 @@ async def give(hub: Hub) -> dict[str, str]:
     appeal = await contest_event(hub, Principal("test", Role.PUBLISHER, directory.find_member("water")), items[1], "It was new.")
     handles = [Handles.of(hub.secret).of_row(row) for row in items]
     names = dict(zip(("item", "item_of_water", "item_hidden"), handles, strict=True))
-    return {**names, "event": str(items[0]), "contest": str(appeal.contest.row)}
+    subscribed = {f"subscription{of}": await _subscribe(hub, directory, slug) for of, slug in (("", "energy"), ("_of_water", "water"))}
+    return {**names, **subscribed, "event": str(items[0]), "contest": str(appeal.contest.row)}
+
+
+async def _subscribe(hub: Hub, directory: Directory, slug: str) -> str:
+    """Let a member subscribe to everything, at an endpoint that is not there and so never agrees."""
+    async with sending(hub):
+        added = await add_subscription(hub, directory, COMMAND_LINE, Wish("hook", NOBODY), member=slug)
+    return str(added.subscription.id)
 
 
 async def share(hub: Hub, slug: str) -> str:

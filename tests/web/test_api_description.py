@@ -83,6 +83,7 @@ def test_nothing_that_a_client_can_send_breaks_the_api(served: tuple[str, Commun
     there = PATH_PARAMETERS | {
         "token": community.tokens["reader"].split("_")[2], "spki_sha256": community.certificate, "collection": community.collection,
         "release": community.release, "item": community.item_of_water, "request": community.item, "contest": community.contest,
+        "subscription": community.subscription,
         "lift": "3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a99", "kid": community.key,
     }  # fmt: skip
     headers = {"Authorization": f"Bearer {community.tokens['admin']}"}

@@ -11,7 +11,7 @@ from hub.config import Config
 from hub.domain.policy import PolicyBundle
 from hub.domain.signing.keys import PrivateKey
 from hub.web.api.routes import OPERATIONS
-from tests.web.administered import Administered, Community, administered, certificate, new_key, token_of_nobody
+from tests.web.administered import NOBODY, Administered, Community, administered, certificate, new_key, token_of_nobody
 
 ROLES = ("reader", "publisher", "coordinator", "chief", "admin")
 # What each answers, in the order of ROLES, where it is about energy's own things.
@@ -101,6 +101,17 @@ TABLE = {
     ("POST", "/items/{item}/ruling"): (403, 404, 201, 201, 201),
     ("GET", "/report-backs"): ALL,
     ("GET", "/report-backs/{request}"): ALL,
+    ("GET", "/subscriptions"): ALL,
+    ("POST", "/subscriptions"): (403, 201, 201, 201, 201),
+    ("GET", "/subscriptions/{subscription}"): ALL,
+    ("DELETE", "/subscriptions/{subscription}"): (403, 200, 200, 200, 200),
+    ("POST", "/subscriptions/{subscription}/pause"): (403, 200, 200, 200, 200),
+    ("POST", "/subscriptions/{subscription}/resume"): (403, 200, 200, 200, 200),  # it was paused just before
+    ("POST", "/subscriptions/{subscription}/verify"): (403, 200, 200, 200, 200),
+    ("POST", "/subscriptions/{subscription}/test"): (403, 409, 409, 409, 409),  # its endpoint is not there to agree
+    ("POST", "/subscriptions/{subscription}/key"): (403, 200, 200, 200, 200),
+    ("GET", "/subscriptions/{subscription}/deliveries"): ALL,
+    ("POST", "/subscriptions/{subscription}/replay"): (403, 200, 200, 200, 200),
     ("POST", "/policies/diff"): ADMINS,
     ("GET", "/policies/shadow"): ADMINS,
     ("PUT", "/policies/shadow"): ADMINS,
@@ -139,6 +150,13 @@ FOREIGN = {
     ("POST", "/items/{item}/ruling"): (403, 404, 404, 404, 201),
     ("GET", "/report-backs/{request}"): (404, 404, 404, 200, 200),
     ("GET", "/explain"): (404, 404, 404, 200, 200),
+    ("GET", "/subscriptions/{subscription}"): (404, 404, 404, 200, 200),
+    ("POST", "/subscriptions/{subscription}/pause"): (403, 404, 404, 200, 200),
+    ("POST", "/subscriptions/{subscription}/key"): (403, 404, 404, 200, 200),
+    ("POST", "/subscriptions/{subscription}/verify"): (403, 404, 404, 200, 200),
+    ("GET", "/subscriptions/{subscription}/deliveries"): (404, 404, 404, 200, 200),
+    ("POST", "/subscriptions/{subscription}/replay"): (403, 404, 404, 200, 200),
+    ("DELETE", "/subscriptions/{subscription}"): (403, 404, 404, 200, 200),  # the last: then it is gone
 }
 
 _counter = itertools.count()
@@ -179,6 +197,9 @@ def bodies(community: Community) -> dict[tuple[str, str], object]:
         ("POST", "/items/{item}/ruling"): {"verdict": "true", "reason": "We looked at it."},
         ("PUT", "/policies/shadow"): {"files": {name: body.decode() for name, body in files.items()}},
         ("POST", "/policies/diff"): {"old": "active", "new": "active"},
+        ("POST", "/subscriptions"): {"name": "new", "url": NOBODY, "member": "energy"},
+        ("POST", "/subscriptions/{subscription}/key"): {},
+        ("POST", "/subscriptions/{subscription}/replay"): {"since": "2026-01-01T00:00:00Z"},
         ("POST", "/preview"): {"collection": "shared", "objects": [{"type": "indicator"}]},
         ("POST", "/policies"): {"files": {name: body.decode() for name, body in files.items()}},
     }
@@ -200,6 +221,7 @@ def own(community: Community) -> dict[str, str]:
         "agreement": "accord", "release": community.release, "digest": "0123456789abcdef",
         "item": community.item_of_water, "request": community.item, "contest": community.contest,
         "lift": "3a1f4f3c-6b0e-4a43-8b39-0d7d7a1f0a99", "kid": community.key,
+        "subscription": community.subscription,
     }  # fmt: skip
 
 
@@ -208,7 +230,7 @@ def foreign(community: Community) -> dict[str, str]:
         "member": "water", "username": "wat", "group": "others", "token": token_id(community, "water"),
         "spki_sha256": community.certificate_of_water, "collection": community.hidden, "agreement": "elsewhere",
         "release": community.release_of_others, "item": community.item_hidden, "request": community.item_hidden,
-        "kid": community.key_of_water,
+        "kid": community.key_of_water, "subscription": community.subscription_of_water,
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ _PARAMETERS = {
     "item": "id of an item",
     "request": "id of the item on which reports are wanted",
     "contest": "number of a contest",
+    "subscription": "id of a subscription",
     "digest": "digest of a policy bundle, or its beginning",
     "grantee": "everyone, kind:KIND, sector:SECTOR, group:SLUG or member:SLUG",
 }

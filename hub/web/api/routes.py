@@ -20,6 +20,7 @@ from hub.web.api import (
     releases,
     report_backs,
     standing,
+    subscriptions,
 )
 from hub.web.api.openapi import PATH, describe
 from hub.web.api.operation import JSON_TYPE, PREFIX
@@ -40,6 +41,7 @@ OPERATIONS = (
     *standing.OPERATIONS,
     *items.OPERATIONS,
     *report_backs.OPERATIONS,
+    *subscriptions.OPERATIONS,
     *stream.OPERATIONS,
 )
 
