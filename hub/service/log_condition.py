@@ -10,7 +10,13 @@ class LogCondition:
     """The condition of the log as this process saw it last."""
 
     fault: str | None = None  # why nothing is entered or signed; None: all is well, as far as anybody has looked
+    hindrance: str | None = None  # why it could not be done the last time, though nothing contradicts it
     published: Checkpoint | None = None  # the last one that this process knows of, and remembers
     is_recomputed: bool = False  # whether this process has found the whole tree anew
     evidence: str | None = None  # the checkpoint that a witness showed when it would not cosign
     is_kept_here: bool = False  # whether this process is the one that enters and signs
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether what is accepted is entered and signed, as far as this process knows."""
+        return self.fault is None and self.hindrance is None

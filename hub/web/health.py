@@ -52,7 +52,7 @@ async def get_readiness(request: web.Request) -> web.Response:
     except (HubError, TimeoutError):
         faults.append("the database does not answer")
     said = {"status": "not ready" if faults else "ok", "faults": faults}
-    if request.app[HUB].log.fault is not None:
+    if not faults and not request.app[HUB].log.is_signed:
         # Requests are answered all the same: no other node could do better.
         said["warnings"] = ["the transparency log is not signed"]
     return web.json_response(said, status=503 if faults else 200)

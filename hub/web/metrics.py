@@ -87,7 +87,7 @@ class Metrics:
             except TimeoutError:
                 self.loop_lag.set(max(0.0, time.monotonic() - due))
                 self.writing.set(writing())
-                self.log_fault.set(log.fault is not None)
+                self.log_fault.set(not log.is_signed)
                 self.log_size.set(log.published.size if log.published is not None else 0)
 
     def _observer(self, method: str, route: str, status: int) -> Callable[[float], None]:

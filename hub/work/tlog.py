@@ -38,8 +38,13 @@ async def keep_log(hub: Hub, stop: asyncio.Event, holder: str) -> None:
                 hub.log.is_kept_here = monotonic() < held_until_s
                 if hub.log.is_kept_here and await is_sound(hub):
                     await catch_up(hub)
-        except (Duplicate, Unavailable) as e:
-            log.warning("the transparency log waits: %s", e.detail)
+            hub.log.hindrance = None
+        except Duplicate:
+            log.info("another node entered or signed at the same time")
+        except Unavailable as e:
+            if hub.log.hindrance != e.detail:
+                log.error("the transparency log waits: %s", e.detail)  # noqa: TRY400 - the detail says it all
+            hub.log.hindrance = e.detail
             rest_s = _UNAVAILABLE_LOOK_S
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), rest_s if hub.log.fault is None else _FAULTY_LOOK_S)

@@ -203,6 +203,25 @@ async def test_a_log_that_cannot_be_signed_is_told_to_operators_while_the_hub_se
     await until(is_alarm)
 
 
+async def test_a_log_that_cannot_be_remembered_waits_is_told_to_operators_and_goes_on_once_it_can(site: Site) -> None:
+    async def warns() -> bool:
+        return "warnings" in json.loads((await get(site, "/readyz"))[1])
+
+    async def is_well() -> bool:
+        return not await warns()
+
+    await logged(site, indicator())
+    memory = memory_of(site.hub.config)
+    assert memory is not None
+    in_the_way = memory.with_name(f".{memory.name}.part")
+    in_the_way.mkdir()
+    await site.agency.push(SHARED_PATH, obj := indicator())
+    await until(warns)
+    in_the_way.rmdir()
+    await until(is_well)
+    assert (await get(site, f"/trust/v1/proof/{object_digest(obj).hex()}", site.agency.authorization))[0] == 200
+
+
 async def test_the_operator_is_shown_what_members_and_witnesses_need(site: Site) -> None:
     await logged(site, indicator())
     shown = await run("log", "show", HUB_DATABASE_URL=site.hub.config.database_url)
