@@ -97,6 +97,16 @@ def test_an_object_takes_so_many_signatures_and_no_more():
         sign_object(obj, ED25519)
 
 
+def test_signing_again_replaces_only_what_is_not_good_any_more():
+    es256 = KEYS[Algorithm.ES256]
+    obj = sign_object(indicator(), ED25519, es256)
+    assert sign_object(obj, es256, ED25519) == obj
+    changed = {**obj, "name": "changed"}
+    with pytest.raises(Invalid):
+        verify_object(sign_object(changed, ED25519), KNOWN.get)
+    assert verify_object(sign_object(changed, ED25519, es256), KNOWN.get) == (ED25519.public, es256.public)
+
+
 @pytest.mark.parametrize("obj", [{}, {"type": "indicator"}, {"type": "x", "id": 1}, indicator(extensions=[])])
 def test_what_is_no_object_is_not_signed(obj: Object):
     with pytest.raises(Invalid):

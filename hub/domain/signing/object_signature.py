@@ -10,6 +10,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from itertools import compress
 from typing import Any
 
 from hub.domain.canonical import canonicalise
@@ -69,6 +70,8 @@ def signatures_of(properties: Mapping[str, Any]) -> tuple[Signature, ...]:
 def sign_object(properties: Mapping[str, Any], *signers: Signer) -> dict[str, Any]:
     """Return the object with a signature of each signer, after those that it has.
 
+    A signer's earlier signature stays where it is good, and is replaced where the object was changed since.
+
     Raises:
         Invalid: the object cannot be signed, or has as many signatures as it may have.
     """
@@ -77,12 +80,17 @@ def sign_object(properties: Mapping[str, Any], *signers: Signer) -> dict[str, An
     held = properties.get("extensions", {})
     if not isinstance(held, Mapping):
         raise Invalid("extensions must be an object")
-    before = list(held[SIGNATURE_EXTENSION]["signatures"]) if signatures_of(properties) else []
-    if len(before) + len(signers) > SIGNATURES_MAX:
-        raise Invalid(f"signature: an object takes {SIGNATURES_MAX} signatures at most")
     payload = signed_bytes(properties)
-    added = [sign_detached(signer, payload, typ=SIGNATURE_TYPE) for signer in signers]
-    extension = {"extension_type": _EXTENSION_TYPE, "signatures": [*before, *added]}
+    own = {signer.public.kid: signer.public for signer in signers}
+    signatures = signatures_of(properties)
+    texts = held[SIGNATURE_EXTENSION]["signatures"] if signatures else []
+    is_kept = [s.kid not in own or s.is_good(own[s.kid], payload) for s in signatures]
+    kept = list(compress(texts, is_kept))
+    done = {s.kid for s in compress(signatures, is_kept)}
+    added = [sign_detached(signer, payload, typ=SIGNATURE_TYPE) for signer in signers if signer.public.kid not in done]
+    if len(kept) + len(added) > SIGNATURES_MAX:
+        raise Invalid(f"signature: an object takes {SIGNATURES_MAX} signatures at most")
+    extension = {"extension_type": _EXTENSION_TYPE, "signatures": [*kept, *added]}
     return {**properties, "extensions": {**held, SIGNATURE_EXTENSION: extension}}
 
 
