@@ -30,8 +30,8 @@ async def log_of(hub: Hub, added: Added) -> list[LoggedDelivery]:
 async def until(is_so: Callable[[], Awaitable[bool]], *, within_s: float = 20.0) -> None:
     """Ask again and again until something is so."""
     async with asyncio.timeout(within_s):
-        while not await is_so():
-            await asyncio.sleep(0.005)  # noqa: ASYNC110 - what is waited for is in a database
+        while not await is_so():  # noqa: ASYNC110 - what is waited for is in a database
+            await asyncio.sleep(0.005)
 
 
 async def until_logged(hub: Hub, added: Added, states: list[str], *, attempts: int = 1) -> list[LoggedDelivery]:
