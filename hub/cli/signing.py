@@ -13,12 +13,10 @@ from hub.cli.stix_files import Format, find_files, read_file, writing
 from hub.cli.telling import errors_told, fail
 from hub.domain.json import read_document
 from hub.domain.marking import TLP_OF
-from hub.domain.signing.attestation import read_attestation
 from hub.domain.signing.extension import definition_ids
-from hub.domain.signing.jws import key_named
 from hub.domain.signing.keys import Algorithm, PrivateKey
 from hub.domain.signing.object_signature import object_digest, sign_object
-from hub.domain.signing.trusted import Finding, TrustedKey, judge, read_trusted
+from hub.domain.signing.trusted import Finding, TrustedKey, judge, read_trusted, read_trusted_attestation
 from hub.domain.stix_limits import Limits
 from hub.domain.timestamp import parse_timestamp
 from hub.errors import Invalid
@@ -122,13 +120,12 @@ def _attested(path: Path, trusted: Mapping[str, TrustedKey]) -> tuple[str, Mappi
     """Return the d that an attestation is about, and what it says.
 
     Raises:
-        Invalid: it is none, or of a key that is not trusted.
+        Invalid: it is none, or of no key that may attest for its hub.
     """
-    text = path.read_text(encoding="utf-8").strip()
-    key = trusted.get(key_named(text))
-    if key is None:
-        raise Invalid(f"{path}: it is of a key that is not among --keys")
-    statement = read_attestation(text, key.public)
+    try:
+        statement = read_trusted_attestation(path.read_text(encoding="utf-8"), trusted)
+    except (Invalid, UnicodeDecodeError) as e:
+        raise Invalid(f"{path}: {e.detail if isinstance(e, Invalid) else 'not an attestation of a hub'}") from e
     return statement["d"], statement
 
 

@@ -11,16 +11,19 @@ import stix2
 from typer.testing import CliRunner
 
 from hub.__main__ import cli
+from hub.cli.signing_key import read_signing_key
 from hub.domain.ids import MemberId
 from hub.domain.label import Tlp
 from hub.domain.marking import TLP2_IDS, TLP_DEFINITIONS
 from hub.domain.signing.attestation import Attestation, Attested
 from hub.domain.signing.keys import PrivateKey
 from hub.domain.signing.object_signature import object_digest
+from hub.domain.signing.registered import HubKey, MemberKey, Purpose
 from tests.taxii.community import ENERGY, WATER
 from tests.taxii.content import Object, indicator
 
 MINUTE_US = 60_000_000
+HUB = MemberId("identity--hub")
 
 
 @dataclass(frozen=True)
@@ -144,9 +147,9 @@ def test_a_key_of_somebody_signs_for_nobody_else_and_a_key_for_answers_no_object
 
 def test_a_hubs_attestation_vouches_for_what_nobody_signed(shell: Shell):
     obj, key = indicator(), PrivateKey.generate()
-    attested = Attestation(MemberId("identity--hub"), object_digest(obj), obj["id"], obj["modified"], Attested.UNSIGNED, MINUTE_US)
+    attested = Attestation(HUB, object_digest(obj), obj["id"], obj["modified"], Attested.UNSIGNED, MINUTE_US)
     given, statement = shell.write("given.json", obj), shell.folder / "attestation"
-    keys = shell.write("keys.json", {"keys": [key.public.jwk()]})
+    keys = shell.write("keys.json", {"keys": [HubKey(key.public, Purpose.OBJECT, MINUTE_US).jwk(HUB)]})
     statement.write_text(attested.sign(key))
     told = shell.run("verify", given, "--keys", keys, "--attestation", statement)
     assert told.startswith("good\t")
@@ -154,7 +157,28 @@ def test_a_hubs_attestation_vouches_for_what_nobody_signed(shell: Shell):
     other = shell.write("other.json", {**obj, "name": "another"})
     assert shell.run("verify", other, "--keys", keys, "--attestation", statement, code=1).startswith("unsigned\t")
     statement.write_text(attested.sign(PrivateKey.generate()))
-    assert "not among --keys" in shell.run("verify", given, "--keys", keys, "--attestation", statement, code=1)
+    assert "not among those that are trusted" in shell.run("verify", given, "--keys", keys, "--attestation", statement, code=1)
+
+
+def test_nobody_but_the_hub_attests_when_it_took_what_a_compromised_key_signed(shell: Shell):
+    key = shell.keygen("key.pem")
+    members, hubs = read_signing_key(key), PrivateKey.generate()
+    signed = shell.signed(key, indicator(created_by_ref=ENERGY.id))
+    compromised = MemberKey(members.public, ENERGY.id, "signing", 0, 0, revoked_us=MINUTE_US, compromised_from_us=MINUTE_US).jwk(MINUTE_US)
+    published = [HubKey(hubs.public, purpose, 0).jwk(HUB) for purpose in (Purpose.OBJECT, Purpose.RESPONSE)]
+    statement = shell.folder / "attestation"
+    (obj,) = objects_in(signed)
+    for signer, hub, told, words in (
+        (members, HUB, published[:1], "attests nothing in the name of"),
+        (members, ENERGY.id, published[:1], "attests nothing in the name of"),
+        (hubs, HUB, published[1:], "attests nothing in the name of"),
+        (hubs, MemberId("identity--another"), published[:1], "attests nothing in the name of"),
+        (hubs, HUB, published[:1], None),
+    ):
+        keys = shell.write("keys.json", {"keys": [compromised, *told]})
+        statement.write_text(Attestation(hub, object_digest(obj), obj["id"], obj["modified"], Attested.SIGNED, 0).sign(signer))
+        said = shell.run("verify", signed, "--keys", keys, "--attestation", statement, code=0 if words is None else 1)
+        assert words in said if words is not None else said.startswith("good\t")
 
 
 def test_a_members_key_is_registered_ended_and_told_to_be_compromised(shell: Shell):

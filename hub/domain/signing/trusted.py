@@ -3,6 +3,7 @@
 * A key for something else (a hub's log, its answers) signs no objects.
 * A key that belongs to somebody signs for nobody else: who is named as the author must be its owner, as far as both are told.
 * What a compromised key signed is suspect, unless a hub attests that it took the object before that.
+* A hub attests with the key that it publishes for objects, and in its own name: a member's key, which may be the compromised one, does not.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 from hub.domain.json import excerpt, read_document
+from hub.domain.signing.attestation import read_attestation
+from hub.domain.signing.jws import key_named
 from hub.domain.signing.keys import PublicKey
 from hub.domain.signing.object_signature import verify_object
 from hub.domain.signing.registered import KeyStatus, Purpose
@@ -104,6 +107,24 @@ def judge(properties: Mapping[str, Any], keys: Mapping[str, TrustedKey], *, acce
     ended = [key.public.kid for key in used if key.status not in {KeyStatus.ACTIVE, KeyStatus.COMPROMISED}]
     told = f"signed with {', '.join(key.public.kid for key in used)}"
     return Verdict(Finding.GOOD, f"{told} ({', '.join(ended)} has ended since, or not begun)" if ended else told, tuple(used))
+
+
+def read_trusted_attestation(text: str, keys: Mapping[str, TrustedKey]) -> Mapping[str, Any]:
+    """Return what a hub attests, where one of the keys is that hub's own for objects.
+
+    Raises:
+        Invalid: it is no attestation, or of no key that may attest in the name of the hub that it names.
+    """
+    kid = key_named(text.strip())
+    key = keys.get(kid)
+    if key is None:
+        raise Invalid(f"the key {kid} of the attestation is not among those that are trusted")
+    said = read_attestation(text, key.public)
+    if key.purpose != Purpose.OBJECT or key.owner != said.get("hub"):
+        raise Invalid(
+            f"the key {kid} attests nothing in the name of {excerpt(said.get('hub'))}: it is not published as that hub's key for objects"
+        )
+    return said
 
 
 def _trusted(jwk: Mapping[str, Any]) -> TrustedKey:
