@@ -23,6 +23,7 @@ from hub.domain.pseudonym import Pseudonyms
 from hub.domain.standing import day_of
 from hub.domain.standing_rules import StandingRules
 from hub.domain.taxii import audiences_of
+from hub.domain.webhooks.event import EventKind
 from hub.service.context import Hub
 from hub.service.turns import in_turns
 from hub.store.assessment import (
@@ -45,6 +46,7 @@ from hub.store.assessment import (
 from hub.store.database import Connection
 from hub.store.directory import bump_revision
 from hub.store.feed import labels_named
+from hub.store.happened import StoredEvent, record_event
 from hub.store.ledger import moved
 from hub.store.members import standings
 
@@ -190,6 +192,10 @@ async def _write_moves(conn: Connection, work: _Round, moves: Mapping[MemberId, 
     ]
     details = [(r.member, {"before": r.before, "standing": r.standing, "ground": r.ground, "why": r.why}) for r in records]
     await conn.change([standings([(r.member, r.standing) for r in records]), history(records), moved(details, at_us=work.now_us)])
+    for r in records:
+        facts = {"before": r.before.value, "standing": r.standing.value}
+        told = StoredEvent(EventKind.STANDING_CHANGED, r.member, member=r.member, facts=facts)
+        await record_event(conn, told, now_us=work.now_us)
 
 
 async def _load(work: _Round, conn: Connection, lines: Sequence[Line], touched: Touched) -> Books:

@@ -12,11 +12,13 @@ from hub.domain.member import Member, MemberKind, Principal, Role, Size, Standin
 from hub.domain.naming import checked_member_id, checked_name, checked_sectors, checked_slug
 from hub.domain.standing import day_of
 from hub.domain.standing_rules import StandingRules
+from hub.domain.webhooks.event import EventKind
 from hub.errors import Conflict, NotFound
 from hub.service.administer import Change, change, get_any_member, require_active, require_role
 from hub.service.context import Hub
 from hub.store import members as store
 from hub.store.assessment import set_grant
+from hub.store.happened import StoredEvent, record_event
 from hub.store.ledger import add_event
 
 
@@ -116,6 +118,11 @@ async def change_member(hub: Hub, principal: Principal, member: str, **changes: 
     async def grant(c: Change, changed: Member) -> None:
         if "standing" in changes:
             await _grant(c, LedgerKind.GRANTED, changed, rules, changed.standing, grace=False)
+            before = c.directory.members[changed.id].standing
+            if before is not changed.standing:
+                facts = {"before": before.value, "standing": changed.standing.value}
+                told = StoredEvent(EventKind.STANDING_CHANGED, changed.id, member=changed.id, facts=facts)
+                await record_event(c.conn, told, now_us=c.now_us)
 
     return await _write(hub, principal, member, "member.change", changes, grant)
 

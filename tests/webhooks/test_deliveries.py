@@ -8,6 +8,7 @@ from aiohttp import web
 from svix.webhooks import Webhook as SvixWebhook
 
 from hub.domain.marking import SHARING_EXTENSION
+from hub.domain.member import Standing
 from hub.domain.taxii import Right
 from hub.domain.webhooks.event import EventKind
 from hub.domain.webhooks.schedule import ATTEMPTS_MAX
@@ -15,7 +16,7 @@ from hub.errors import Conflict, Withheld
 from hub.service.administer import COMMAND_LINE
 from hub.service.collections import revoke_right
 from hub.service.delivery_log import replay_deliveries
-from hub.service.members import suspend_member
+from hub.service.members import change_member, suspend_member
 from hub.service.subscriptions import FilterWish, Wish, add_subscription, get_subscription, pause_subscription, resume_subscription
 from tests.taxii.community import SHARED
 from tests.taxii.content import DAY_2, DAY_3, indicator, version_of
@@ -202,6 +203,20 @@ async def test_a_time_is_replayed_under_the_same_ids(hooked: Site, receiver: Rec
     assert count == 3
     await receiver.until(6)
     assert set(Counter(message.id for message in receiver.received).values()) == {2}
+
+
+async def test_only_the_member_concerned_is_told_of_its_standing(hooked: Site, receiver: Receiver, shared: str):
+    await subscribe(hooked.hub, receiver.url, "energy")
+    async with receiving() as other:
+        await subscribe(hooked.hub, other.url, "water")
+        await change_member(hooked.hub, COMMAND_LINE, "energy", standing=Standing.PARTNER)
+        await receiver.until(1)
+        await hooked.agency.push(shared, indicator())
+        await other.until(1)
+        assert other.kinds == ["added"]
+    told = receiver.received[0]
+    assert told.json["type"] == "fusion-hub.standing.changed"
+    assert (told.data["before"], told.data["standing"]) == ("observer", "partner")
 
 
 async def test_a_tier_opens_so_many_subscriptions(hooked: Site, receiver: Receiver):
