@@ -1,11 +1,10 @@
 """Checkpoints (C2SP tlog-checkpoint): which log, how many leaves, which root, signed by the log."""
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 
 from hub.domain.signing.keys import Signer
+from hub.domain.tlog.base64 import decode, encode
 from hub.domain.tlog.note import Kind, Note, NoteSignature, VerifierKey
 from hub.domain.tlog.tree import EMPTY_ROOT, HASH_BYTES
 from hub.errors import Invalid
@@ -76,7 +75,7 @@ def verify_checkpoint(note: Note, key: VerifierKey) -> Checkpoint:
 
 def format_hash(value: bytes) -> str:
     """Return a hash as the lines of checkpoints and proofs hold it."""
-    return base64.b64encode(value).decode()
+    return encode(value)
 
 
 def parse_hash(line: str) -> bytes:
@@ -86,9 +85,9 @@ def parse_hash(line: str) -> bytes:
         Invalid: it is none.
     """
     try:
-        value = base64.b64decode(line, validate=True)
-    except (ValueError, binascii.Error):
+        value = decode(line)
+    except Invalid:
         value = b""
-    if len(value) != HASH_BYTES or format_hash(value) != line:
+    if len(value) != HASH_BYTES:
         raise Invalid("a line is not the base64 form of a SHA-256 hash")
     return value

@@ -91,7 +91,7 @@ class Opening:
         match said:
             case {"leaf": str(leaf), "o": str(content_salt), "s": str(whole_salt)} if len(said) == 3:
                 opening = cls(leaf.encode(), decode(content_salt), decode(whole_salt))
-                if len(opening.content_salt) == len(opening.whole_salt) == SALT_BYTES:
+                if len(opening.content_salt) == len(opening.whole_salt) == SALT_BYTES and bytes(opening) == content:
                     return opening
         raise Invalid("the receipt does not say how its leaf is opened")
 

@@ -4,8 +4,6 @@
 * A key's id is a short hash of its name, its kind and itself: it finds the key, and proves nothing.
 """
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Sequence
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from hub.domain.signing.keys import Algorithm, PublicKey
+from hub.domain.tlog.base64 import decode, encode
 from hub.errors import Invalid
 
 NOTE_BYTES_MAX = 65_536
@@ -41,7 +40,7 @@ class NoteSignature:
 
     def line(self) -> str:
         """Return it as it stands in a note."""
-        return f"{_DASH}{self.name} {base64.b64encode(self.key_id + self.signature).decode()}\n"
+        return f"{_DASH}{self.name} {encode(self.key_id + self.signature)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class VerifierKey:
         name, _, rest = text.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
         try:
-            raw = base64.b64decode(encoded, validate=True)
+            raw = decode(encoded)
             key = cls(name, Kind(raw[0]), PublicKey(Algorithm.ED25519, raw[1:]))
         except (ValueError, IndexError, Invalid) as e:
             raise Invalid("not a verifier key; one looks like name+1a2b3c4d+AbC…=") from e
@@ -82,8 +81,7 @@ class VerifierKey:
         return key
 
     def __str__(self) -> str:
-        encoded = base64.b64encode(bytes([self.kind]) + self.public.raw).decode()
-        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+        return f"{self.name}+{self.key_id.hex()}+{encode(bytes([self.kind]) + self.public.raw)}"
 
     @property
     def key_id(self) -> bytes:
@@ -149,9 +147,9 @@ def parse_signatures(lines: str) -> tuple[NoteSignature, ...]:
 def _parse_signature(line: str) -> NoteSignature:
     name, _, encoded = line.removeprefix(_DASH).partition(" ")
     try:
-        raw = base64.b64decode(encoded, validate=True)
-    except (ValueError, binascii.Error):
-        raw = b""
+        raw = decode(encoded)
+    except Invalid as e:
+        raise Invalid("not a signature line of a note") from e
     if not line.startswith(_DASH) or not _NAME.fullmatch(name) or len(raw) <= _KEY_ID_BYTES:
         raise Invalid("not a signature line of a note")
     return NoteSignature(name, raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:])

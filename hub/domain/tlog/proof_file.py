@@ -1,10 +1,9 @@
 """Receipts (C2SP tlog-proof): that a leaf is in a log, in one file that is checked without asking anybody."""
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 
+from hub.domain.tlog.base64 import decode, encode
 from hub.domain.tlog.checkpoint import Checkpoint, format_hash, parse_hash, verify_checkpoint
 from hub.domain.tlog.note import Note, VerifierKey
 from hub.domain.tlog.tree import check_inclusion
@@ -45,7 +44,7 @@ class ProofFile:
         return cls(extra, int(index[1]), tuple(map(parse_hash, lines)), Note.parse(note))
 
     def __str__(self) -> str:
-        extra = [f"extra {base64.b64encode(self.extra).decode()}"] if self.extra else []
+        extra = [f"extra {encode(self.extra)}"] if self.extra else []
         lines = [_HEAD, *extra, f"index {self.index}", *map(format_hash, self.hashes), "", str(self.note)]
         return "\n".join(lines)
 
@@ -61,8 +60,7 @@ class ProofFile:
 
 
 def _parse_extra(line: str) -> bytes:
-    encoded = line.removeprefix("extra ")
     try:
-        return base64.b64decode(encoded, validate=True)
-    except (ValueError, binascii.Error) as e:
+        return decode(line.removeprefix("extra "))
+    except Invalid as e:
         raise Invalid("not a receipt of a transparency log: its second line is not base64") from e
