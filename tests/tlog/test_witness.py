@@ -10,7 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 from sqlalchemy import delete
+from typer.testing import CliRunner
 
+from hub.__main__ import cli
 from hub.config import Config
 from hub.domain.signing.keys import PrivateKey
 from hub.domain.tlog.checkpoint import Checkpoint, log_key, sign_checkpoint
@@ -196,3 +198,15 @@ async def test_a_witness_that_lies_stops_nothing(sqlite_url: str) -> None:
 def test_a_setting_that_names_no_witness_is_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match="log_witnesses"):
         configured_witnesses(Config(log_witnesses=(setting,)))
+
+
+def test_a_witness_refuses_a_key_that_is_no_logs_and_one_of_its_own_that_others_may_read(tmp_path: Path) -> None:
+    def told(log_key: object) -> str:
+        result = CliRunner().invoke(cli(), ["witness", str(tmp_path), "--name", NAME, "--log-key", str(log_key)])
+        assert result.exit_code == 1
+        return result.stderr
+
+    assert "this is a witness's key" in told(witness_key(NAME, LOG))
+    (tmp_path / "witness.pem").write_bytes(PrivateKey.generate().to_pem())
+    (tmp_path / "witness.pem").chmod(0o644)
+    assert "may be read by others" in told(log_key(ORIGIN, LOG))
