@@ -1,6 +1,7 @@
 """`hub witness`: a witness of other organisations' transparency logs (C2SP tlog-witness).
 
-What it prints goes into the setting log_witnesses of the hub, with the address at which the hub reaches it: that of a proxy which speaks TLS.
+What it prints goes into the setting log_witnesses of the hub, with the address at which the hub reaches it: that of a proxy that speaks
+TLS.
 """
 
 import logging
