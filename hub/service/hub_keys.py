@@ -4,12 +4,16 @@ The database says which key is in use for each purpose. A node that does not hav
 """
 
 import asyncio
+import hashlib
 from collections.abc import Iterable
 
+from hub.domain.canonical import canonicalise
 from hub.domain.ids import MemberId
 from hub.domain.member import Principal, Role
 from hub.domain.signing.keys import Algorithm, Signer
 from hub.domain.signing.registered import HubKey, Purpose
+from hub.domain.timestamp import format_timestamp
+from hub.domain.tlog.leaf import LeafKind
 from hub.errors import ConfigError, Invalid
 from hub.keys.held import HubKeys
 from hub.keys.vaults import Vault, open_vault
@@ -18,6 +22,7 @@ from hub.service.context import Hub
 from hub.store.audit import add_audit
 from hub.store.database import Connection
 from hub.store.directory import bump_revision
+from hub.store.tlog import add_pending
 from hub.store.trust import HeldHubKey, list_hub_keys, put_hub_key
 
 _MAKER = "hub"  # who makes the first keys
@@ -71,6 +76,7 @@ async def rotate_key(hub: Hub, principal: Principal, purpose: Purpose) -> HubKey
     async def work(c: Change) -> HubKey:
         await put_hub_key(c.conn, made)
         await c.record("hub-key.rotate", made.key.public.kid, purpose=purpose.value, algorithm=made.key.public.algorithm.value)
+        await _enter(c.conn, "hub-key.rotate", made.key)
         return made.key
 
     return await change(hub, principal, work)
@@ -109,7 +115,14 @@ async def _register(conn: Connection, made: Iterable[HeldHubKey]) -> dict[Purpos
             await put_hub_key(conn, one)
             detail = {"purpose": one.key.purpose.value, "algorithm": one.key.public.algorithm.value}
             await add_audit(conn, at_us=one.key.since_us, actor=_MAKER, action="hub-key.make", target=one.key.public.kid, detail=detail)
+            await _enter(conn, "hub-key.make", one.key)
     return _in_use(await list_hub_keys(conn))
+
+
+async def _enter(conn: Connection, event: str, key: HubKey) -> None:
+    """Have the event of a key entered into the log: what the leaf commits to is what is published of the key."""
+    said = {"v": 1, "event": event, "kid": key.public.kid, "purpose": key.purpose.value, "at": format_timestamp(key.since_us)}
+    await add_pending(conn, LeafKind.KEY, hashlib.sha256(canonicalise(said)).digest(), at_us=key.since_us)
 
 
 def _find(vault: Vault, held: HeldHubKey) -> Signer:

@@ -13,8 +13,11 @@ from typing import Self
 import pytest
 
 from hub.config import Config
+from hub.domain.canonical import digest
 from hub.domain.signing.keys import Algorithm, PrivateKey
 from hub.domain.signing.registered import Purpose
+from hub.domain.timestamp import format_timestamp
+from hub.domain.tlog.leaf import LeafKind
 from hub.errors import ConfigError, Invalid
 from hub.keys.held import HubKeys
 from hub.keys.pkcs11 import Token
@@ -23,6 +26,7 @@ from hub.service.context import Hub, now_us, open_hub
 from hub.service.hub_keys import list_keys, open_keys, rotate_key
 from hub.service.install import install
 from hub.store.database import open_database
+from hub.store.tlog import list_pending
 
 SIGNED = b"what is signed"
 
@@ -139,6 +143,23 @@ async def test_a_key_that_was_rotated_stays_published_and_signs_no_more(hubs: Hu
     ended = {key.public.kid for key in published if key.until_us is not None}
     assert ended == {before.object.public.kid}
     assert len(published) == 4
+
+
+async def test_what_happens_to_the_hubs_own_keys_is_entered_into_the_log(hubs: Hubs):
+    node = await hubs.node()
+    made = await open_keys(node)
+    await hubs.open()  # another node finds them, and has nothing to enter
+    rotated = await rotate_key(node, COMMAND_LINE, Purpose.RESPONSE)
+    _, published = await list_keys(node)
+    since_us = {key.public.kid: key.since_us for key in published}
+    happened = [("hub-key.make", purpose, getattr(made, purpose).public.kid) for purpose in ("log", "object", "response")]
+    happened.append(("hub-key.rotate", "response", rotated.public.kid))
+    async with hubs.db.read() as conn:
+        waiting = [one.digest for one in await list_pending(conn, now_us(), 100) if one.kind is LeafKind.KEY]
+    assert waiting == [
+        digest({"v": 1, "event": event, "kid": kid, "purpose": purpose, "at": format_timestamp(since_us[kid])})
+        for event, purpose, kid in happened
+    ]
 
 
 async def test_the_logs_key_is_never_replaced(sqlite: Hubs):
