@@ -9,6 +9,7 @@ from hub.domain.member import Principal
 from hub.domain.signing.attestation import Attestation, Attested
 from hub.domain.signing.extension import definition_ids
 from hub.errors import NotFound
+from hub.service.administer import require_active
 from hub.service.context import Hub
 from hub.service.hub_keys import keys_of
 from hub.service.proofs import find_visible, leaves_about
@@ -19,8 +20,10 @@ async def attest(hub: Hub, directory: Directory, principal: Principal, digest: s
     """Return the hub's attestation of the version with this d (in hex), as a compact JSON Web Signature.
 
     Raises:
+        Withheld: the caller's member is suspended.
         NotFound: there is none, or none that the caller may see; what came in a moment ago is found in the next.
     """
+    require_active(principal)
     content, leaves = await leaves_about(hub, digest)
     leaf = await find_visible(hub, directory, principal, leaves)
     if leaf.version_row is None:

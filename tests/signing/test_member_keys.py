@@ -17,9 +17,11 @@ from hub.domain.timestamp import format_timestamp
 from hub.domain.webhooks.event import EventKind
 from hub.errors import Conflict, HubError, Invalid, NotFound, Withheld
 from hub.service.administer import COMMAND_LINE
+from hub.service.attestations import attest
 from hub.service.audit import list_audit
 from hub.service.explain import explain
 from hub.service.member_keys import KEYS_ALIVE_MAX, get_key, issue_challenge, list_keys, register_key, revoke_key, tell_compromised
+from hub.service.members import change_member
 from hub.service.suspects import list_suspects
 from hub.store.happened import HUB_ROW, events_after
 from tests.signing.community import ENERGYS, Signing, register
@@ -276,6 +278,16 @@ async def test_an_attestation_is_for_who_may_see_what_it_is_about(signing: Signi
             status.append((response.status, (await response.json(content_type=None))["detail"]))
     assert {code for code, _ in status} == {404}
     assert len(set(status)) == 1
+
+
+async def test_a_suspended_member_is_attested_nothing(signing: Signing, shared: str):
+    hub, obj = signing.site.hub, plain()
+    await signing.site.energy.push(shared, obj)
+    await attestation(signing, obj, "energy")
+    await change_member(hub, COMMAND_LINE, ENERGY.slug, suspended=True)
+    directory = await hub.directory()
+    with pytest.raises(Withheld, match="suspended"):
+        await attest(hub, directory, Principal("", Role.READER, directory.members[ENERGY.id]), object_digest(obj).hex())
 
 
 async def test_an_attestation_tells_when_a_suspect_object_was_taken(signing: Signing, shared: str):
