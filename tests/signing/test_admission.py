@@ -7,10 +7,10 @@ from hub.domain.signing.keys import PrivateKey
 from hub.domain.signing.object_signature import sign_object, verify_object
 from hub.service.administer import COMMAND_LINE
 from hub.service.member_keys import revoke_key, tell_compromised
-from tests.signing.community import ENERGYS, Signing, register
+from tests.signing.community import ENERGYS, WATERS, Signing, register
 from tests.signing.tricks import QUANTUMS, TRICKS, plain, signed
 from tests.taxii.community import ENERGY
-from tests.taxii.content import envelope, indicator
+from tests.taxii.content import domain_name, envelope, indicator
 
 SECOND_US = 1_000_000
 
@@ -71,6 +71,23 @@ async def test_what_an_author_from_elsewhere_signed_is_kept_with_a_warning(signi
     assert "nobody here can verify" in reply.json["successes"][0]["message"]
     (got,) = (await signing.site.water.get(f"{shared}objects/{obj['id']}/")).objects
     assert verify_object(got, {author.public.kid: author.public}.get) == (author.public,)
+
+
+async def test_an_observable_that_somebody_elsewhere_signed_is_kept_too_as_it_names_no_author(signing: Signing, shared: str):
+    author = PrivateKey.generate()
+    obj = sign_object(domain_name(), author)
+    reply = await signing.site.energy.push(shared, obj)
+    assert "nobody here can verify" in reply.json["successes"][0]["message"]
+    (got,) = (await signing.site.energy.get(f"{shared}objects/{obj['id']}/")).objects
+    assert verify_object(got, {author.public.kid: author.public}.get) == (author.public,)
+    assert "is not registered as yours" in await signing.site.energy.failure(shared, sign_object(domain_name(), WATERS))
+
+
+async def test_who_signs_what_another_wrote_is_told_that_nobody_takes_that_for_the_authors(signing: Signing, shared: str):
+    reply = await signing.site.energy.push(
+        shared, sign_object(indicator(created_by_ref=f"identity--{'0' * 8}-0000-4000-8000-{'0' * 12}"), ENERGYS)
+    )
+    assert "the object names another author" in reply.json["successes"][0]["message"]
 
 
 async def test_two_keys_are_good_while_one_takes_the_place_of_the_other(signing: Signing):

@@ -3,11 +3,11 @@
 * Keys are those that the producer registered, good at the moment at which the object is taken.
 * One bad signature refuses the object, however good the others are.
 * An object that names an author from elsewhere may carry signatures that nobody here can verify: they are kept, for those who can, and
-  count for nothing here. They are never of a key that belongs to a member.
+  count for nothing here. They are never of a key that belongs to a member. Cyber-observables name no author, so theirs may be such, too.
 * A post-quantum signature stands beside another one, as these algorithms are young.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.domain.ids import MemberId
@@ -15,6 +15,7 @@ from hub.domain.signing.jws import Signature
 from hub.domain.signing.object_signature import signatures_of, signed_bytes
 from hub.domain.signing.registered import MemberKey
 from hub.domain.stix import StixObject
+from hub.domain.stix_vocabulary import SCO_TYPES
 from hub.domain.timestamp import format_timestamp
 from hub.errors import Invalid
 
@@ -56,13 +57,20 @@ class Verifier:
                 raise Invalid(f"signature: it was not made with the key {signature.kid} over this content")
         if own and all(signature.algorithm.is_post_quantum for signature in own):
             raise Invalid("signature: a post-quantum signature stands beside one of Ed25519 or ES256, never alone")
-        unknown = [signature.kid for signature in signatures if signature not in own]
-        told = f"signature: nobody here can verify that of the key {', '.join(unknown)}; it is kept, and counts for nothing here"
-        return Verified(tuple(dict.fromkeys(signature.kid for signature in own)), told if unknown else None)
+        kids = tuple(dict.fromkeys(signature.kid for signature in own))
+        return Verified(kids, self._warning(obj, kids, [signature.kid for signature in signatures if signature not in own]))
+
+    def _warning(self, obj: StixObject, kids: Sequence[str], unknown: Sequence[str]) -> str | None:
+        if unknown:
+            return f"signature: nobody here can verify that of the key {', '.join(unknown)}; it is kept, and counts for nothing here"
+        if kids and obj.created_by_ref not in {None, self.producer}:
+            return f"signature: who verifies it will not take it, as the key {', '.join(kids)} is yours and the object names another author"
+        return None
 
     def _is_own(self, obj: StixObject, signature: Signature) -> bool:
         """Whether a signature has to be the producer's: one of an unknown key may only be an author's from elsewhere."""
-        return signature.kid in self.keys or obj.created_by_ref in {None, self.producer}
+        may_be_anothers = obj.created_by_ref != self.producer and (obj.created_by_ref is not None or obj.type in SCO_TYPES)
+        return signature.kid in self.keys or not may_be_anothers
 
     def _good_key(self, kid: str) -> MemberKey:
         key = self.keys.get(kid)
