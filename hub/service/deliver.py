@@ -8,23 +8,29 @@
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
+from hub.domain.directory import Directory
 from hub.domain.ids import new_uuid
-from hub.domain.webhooks.delivery import Attempt, DeliveryState, Message
+from hub.domain.taxii import ObjectPage
+from hub.domain.webhooks.delivery import Attempt, DeliveryState
 from hub.domain.webhooks.event import Event
-from hub.domain.webhooks.formats import render
+from hub.domain.webhooks.formats import CHATS, render
 from hub.domain.webhooks.schedule import Health, next_try_us
 from hub.domain.webhooks.sending import Sends
-from hub.domain.webhooks.subscription import Endpoint, Subscription, SubscriptionState
+from hub.domain.webhooks.subscription import Subscription, SubscriptionState
 from hub.errors import Unavailable
 from hub.service.context import Hub
 from hub.service.events import events_for
 from hub.service.happenings import subscribed
+from hub.service.report_backs import note_fetched
 from hub.service.subscriptions import disable_subscription
 from hub.service.turns import wait_for_any
 from hub.store.database import Connection
@@ -33,6 +39,7 @@ from hub.store.lanes import Freed, Outcome, Taken, TakenLane, free_all_lanes, ke
 IN_FLIGHT_MAX = 64  # requests at a time, of those that are answered at once …
 _OLD_SHARE = 4  # … of which one in so many is for endpoints that failed last time
 _MOMENT_S = 1.0  # a request that takes longer gives its slot to another …
+_MOMENT_US = 1_000_000  # what policy said longer ago it is asked again
 LINGERING_MAX = 4 * IN_FLIGHT_MAX  # … while so many do at most
 _OF_ENDPOINT_MAX = 2
 _AT_A_TIME = 16  # deliveries of a lane that are taken together
@@ -51,21 +58,21 @@ class Slots:
         self._old = asyncio.Semaphore(count // _OLD_SHARE)
         self.lingering = 0
 
-    async def send(self, sends: Sends, endpoint: Endpoint, message: Message, *, now_us: int, is_old: bool) -> Attempt:
-        """Send a message once there is a slot."""
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]], *, is_old: bool) -> None:
+        """Begin some work once there is a slot, and finish it."""
         slot = self._old if is_old else self._prompt
         await slot.acquire()
-        request = asyncio.ensure_future(sends.send(endpoint, message, now_us=now_us))
+        task = asyncio.ensure_future(work())
         is_lingering = False
         try:
-            await asyncio.wait((request,), timeout=_MOMENT_S)
-            if not request.done() and self.lingering < LINGERING_MAX:
+            await asyncio.wait((task,), timeout=_MOMENT_S)
+            if not task.done() and self.lingering < LINGERING_MAX:
                 is_lingering = True
                 self.lingering += 1
                 slot.release()
-            return await request
+            await task
         finally:
-            request.cancel()
+            task.cancel()
             if is_lingering:
                 self.lingering -= 1
             else:
@@ -88,10 +95,12 @@ class _Judged:
     """A delivery that waits to be judged by policy."""
 
     taken: Taken
-    subscription: Subscription
+    subscription: Subscription  # as it was when it was judged
     is_judged: bool = False
     is_wanted: bool = False  # the subscription is still active
     event: Event | None = None  # None: its member may not know of it
+    directory: Directory | None = None  # by which it was judged
+    at_us: int = 0
 
 
 @dataclass(slots=True)
@@ -101,13 +110,14 @@ class _Done:
     outcomes: list[Outcome] = field(default_factory=list)
     unsent: list[Taken] = field(default_factory=list)
     freed: list[Freed] = field(default_factory=list)
+    is_again: bool = False  # of some nobody knows whether they were written down when that was tried
 
     def __bool__(self) -> bool:
         return bool(self.outcomes or self.unsent or self.freed)
 
     def before(self, other: "_Done") -> "_Done":
         """Return this with what came after it."""
-        return _Done(self.outcomes + other.outcomes, self.unsent + other.unsent, self.freed + other.freed)
+        return _Done(self.outcomes + other.outcomes, self.unsent + other.unsent, self.freed + other.freed, is_again=True)
 
 
 class Dispatcher:
@@ -142,8 +152,11 @@ class Dispatcher:
                     due_us = await self._settle_and_take(group)
                 except Unavailable as e:
                     log.warning("deliveries wait: %s", e.detail)
-                    due_us = None
-                await self._rest(stop, due_us)
+                    if self._is_stopping and not self._lanes:
+                        return  # what was sent last is sent again, under the same id
+                    await asyncio.sleep(_LOOK_S)
+                else:
+                    await self._rest(stop, due_us)
 
     async def _settle_and_take(self, group: asyncio.TaskGroup) -> int | None:
         """Write down what was done and take what is due; return when something else will be."""
@@ -159,31 +172,36 @@ class Dispatcher:
         done, self._done = self._done, _Done()
         try:
             ordered = frozenset(row for row, s in held.items() if s.ordered)
-            taken = await hub.db.write(self._write, done, now_us, ordered, is_keeping=is_keeping)
+            kept, taken = await hub.db.write(self._write, done, now_us, ordered, is_keeping=is_keeping)
         except BaseException:
             self._done = done.before(self._done)
             raise
         if is_keeping:
             self._kept_us = now_us
-            for lane in self._lanes.values():
-                lane.until_us = now_us + self._hold_us
+            for row, lane in self._lanes.items():
+                if row in kept:
+                    lane.until_us = now_us + self._hold_us
+                else:
+                    lane.is_stopped = True
         if done:
             hub.deliveries_done.set()
         for one in taken:
             self._begin(group, one, held.get(one.subscription_row), now_us + self._hold_us)
         return due_us if due_us is not None and due_us > now_us else now_us if len(taken) and not self._is_stopping else None
 
-    async def _write(self, conn: Connection, done: _Done, now_us: int, ordered: frozenset[int], *, is_keeping: bool) -> Sequence[TakenLane]:
+    async def _write(
+        self, conn: Connection, done: _Done, now_us: int, ordered: frozenset[int], *, is_keeping: bool
+    ) -> tuple[set[int], Sequence[TakenLane]]:  # fmt: skip
+        """Return the lanes that are kept and those that are taken."""
         until_us = now_us + self._hold_us
-        if is_keeping:
-            await keep_lanes(conn, self._holder, now_us=now_us, until_us=until_us)
+        kept = await keep_lanes(conn, self._holder, list(self._lanes), until_us=until_us) if is_keeping else set()
         if done:
-            await settle(conn, self._holder, done.outcomes, done.unsent, done.freed, now_us=now_us)
+            await settle(conn, self._holder, done.outcomes, done.unsent, done.freed, now_us=now_us, is_again=done.is_again)
         if self._is_stopping:
-            return ()
+            return kept, ()
         old = sum(lane.health.is_failing for lane in self._lanes.values())
         prompt = len(self._lanes) - old - self._slots.lingering
-        return await take_lanes(
+        return kept, await take_lanes(
             conn, self._holder, now_us=now_us, until_us=until_us, fresh=max(0, 2 * IN_FLIGHT_MAX - prompt),
             old=max(0, IN_FLIGHT_MAX // 2 - old), each=_AT_A_TIME, ordered=ordered,
         )  # fmt: skip
@@ -219,20 +237,28 @@ class Dispatcher:
         while lane.queue and not lane.is_stopped and not self._is_stopping:
             taken = lane.queue.popleft()
             judged = await self._judge(taken, lane.subscription)
-            now_us = self._hub.now_us()
-            # A process that stood still for too long has lost the lane to another.
-            if not judged.is_wanted or now_us >= lane.until_us:
-                lane.queue.append(taken)
-                lane.is_stopped = True
-                return
-            event = judged.event
-            if event is None:
-                self._done.outcomes.append(Outcome(taken, DeliveryState.WITHHELD, now_us))
-                continue
-            message = render(event, lane.subscription.format, self._hub.config.public_url or "")
-            is_old = lane.health.is_failing
-            attempt = await self._slots.send(self._sends, lane.subscription.endpoint, message, now_us=now_us, is_old=is_old)
-            await self._note(lane, taken, attempt, now_us)
+            await self._slots.run(partial(self._send, lane, judged), is_old=lane.health.is_failing)
+
+    async def _send(self, lane: _Lane, judged: _Judged) -> None:
+        """Send a delivery, if it still may be: policy is asked again where it had to wait for its slot."""
+        taken = judged.taken
+        if self._hub.now_us() - judged.at_us > _MOMENT_US:
+            judged = await self._judge(taken, lane.subscription)
+        now_us = self._hub.now_us()
+        # A process that stood still for too long has lost the lane to another.
+        if not judged.is_wanted or lane.is_stopped or now_us >= lane.until_us:
+            lane.queue.append(taken)
+            lane.is_stopped = True
+            return
+        if judged.event is None:
+            self._done.outcomes.append(Outcome(taken, DeliveryState.WITHHELD, now_us))
+            return
+        subscription = judged.subscription
+        message = render(judged.event, subscription.format, self._hub.config.public_url or "")
+        attempt = await self._sends.send(subscription.endpoint, message, now_us=now_us)
+        await self._note(lane, taken, attempt, now_us)
+        if attempt.is_success and subscription.format not in CHATS:
+            await self._note_fetched(judged)
 
     async def _note(self, lane: _Lane, taken: Taken, attempt: Attempt, began_us: int) -> None:
         now_us = self._hub.now_us()
@@ -246,7 +272,17 @@ class Dispatcher:
         self._done.outcomes.append(Outcome(taken, state, began_us, attempt, due_us or began_us))
         reason = lane.health.disables(attempt, now_us=now_us)
         if reason is not None:
-            await disable_subscription(self._hub, lane.subscription, reason)
+            with contextlib.suppress(Unavailable):  # it is disabled when it fails again
+                await disable_subscription(self._hub, lane.subscription, reason)
+
+    async def _note_fetched(self, judged: _Judged) -> None:
+        """Keep that a member got an object on which reports are wanted from it, as where it fetches one."""
+        item, directory = judged.event.item if judged.event is not None else None, judged.directory
+        if item is None or item.content is None or directory is None:
+            return
+        member, held = directory.members[judged.subscription.member], directory.collections[item.collection]
+        with contextlib.suppress(Unavailable):  # it was delivered all the same
+            await note_fetched(self._hub, directory, member, held, ObjectPage(None, None, None, item.content))
 
     async def _judge(self, taken: Taken, subscription: Subscription) -> _Judged:
         """Find out what may be sent now. Who is first in the line asks policy for all who wait by then."""
@@ -266,6 +302,9 @@ class Dispatcher:
     async def _judge_all(self, together: Sequence[_Judged]) -> None:
         held = {s.row: s for s in (await subscribed(self._hub)).subscriptions if s.state is SubscriptionState.ACTIVE}
         wanted = [(one.taken, held[one.subscription.row]) for one in together if one.subscription.row in held]
-        events = await events_for(self._hub, await self._hub.directory(), wanted)
+        now_us, directory = self._hub.now_us(), await self._hub.directory()
+        events = await events_for(self._hub, directory, wanted)
         for one in together:
-            one.is_wanted, one.event = one.subscription.row in held, events.get(one.taken.row)
+            one.at_us, one.directory, one.event = now_us, directory, events.get(one.taken.row)
+            one.is_wanted = one.subscription.row in held
+            one.subscription = held.get(one.subscription.row, one.subscription)

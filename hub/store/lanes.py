@@ -73,17 +73,15 @@ _GIVE_BACK = prepare(
     .where(among(DELIVERY.c.row, "rows"), DELIVERY.c.done_us.is_(None))
     .values(attempts=DELIVERY.c.attempts - 1, tries=DELIVERY.c.tries - 1)
 )  # fmt: skip
+_BEGUN = prepare(select(DELIVERY.c.row, DELIVERY.c.attempts).where(among(DELIVERY.c.row, "rows")))
+_LOGGED = prepare(select(ATTEMPT.c.delivery_row, ATTEMPT.c.number).where(among(ATTEMPT.c.delivery_row, "rows")))
 _LOCK = prepare(
     select(LANE.c.subscription_row)
     .where(among(LANE.c.subscription_row, "lanes"), LANE.c.held_by == bindparam("holder"))
     .order_by(LANE.c.subscription_row)
     .with_for_update()
 )
-_KEEP = prepare(
-    update(LANE)
-    .where(LANE.c.held_by == bindparam("holder"), LANE.c.held_until_us > bindparam("now"))
-    .values(held_until_us=bindparam("until"))
-)  # fmt: skip
+_KEEP = prepare(update(LANE).where(among(LANE.c.subscription_row, "lanes")).values(held_until_us=bindparam("until")))
 _FREE_ALL = prepare(update(LANE).where(LANE.c.held_until_us > 0).values(held_by="", held_until_us=0))
 _SET_DUE = prepare(
     update(LANE)
@@ -232,9 +230,14 @@ async def take_lanes(
     return list(lanes.values())
 
 
-async def keep_lanes(conn: Connection, holder: str, *, now_us: int, until_us: int) -> None:
-    """Say that this node is still there."""
-    await conn.execute(_KEEP, holder=holder, now=now_us, until=until_us)
+async def keep_lanes(conn: Connection, holder: str, lanes: Sequence[int], *, until_us: int) -> set[int]:
+    """Say that this node still serves these lanes; return those that no other has taken meanwhile.
+
+    Others that stand under its name are left to run out: it never learned that it had taken them.
+    """
+    ours = {row for (row,) in await conn.fetch(_LOCK, lanes=sorted(lanes), holder=holder)}
+    await conn.execute(_KEEP, lanes=list(ours), until=until_us)
+    return ours
 
 
 async def free_all_lanes(conn: Connection) -> None:
@@ -243,9 +246,16 @@ async def free_all_lanes(conn: Connection) -> None:
 
 
 async def settle(
-    conn: Connection, holder: str, outcomes: Sequence[Outcome], unsent: Sequence[Taken], freed: Sequence[Freed], *, now_us: int
-) -> None:
-    """Write down what became of deliveries, give back those that were not sent, and free lanes. What another node has taken over is its."""
+    conn: Connection, holder: str, outcomes: Sequence[Outcome], unsent: Sequence[Taken], freed: Sequence[Freed], *, now_us: int,
+    is_again: bool = False,
+) -> None:  # fmt: skip
+    """Write down what became of deliveries, give back those that were not sent, and free lanes. What another node has taken over is its.
+
+    Args:
+        is_again: this was tried before, and it may have been written down though nobody heard of it.
+    """
+    if is_again:
+        outcomes, unsent = await _unwritten(conn, outcomes, unsent)
     lanes = sorted({*(one.subscription_row for one in freed), *(one.subscription_row for one in unsent)})
     ours = {row for (row,) in await conn.fetch(_LOCK, lanes=lanes, holder=holder)} if lanes else set()
     given_back = [one.row for one in unsent if one.subscription_row in ours]
@@ -261,6 +271,19 @@ async def settle(
     left = [one for one in freed if one.subscription_row in ours]
     if left:
         await _free(conn, {one.subscription_row: one for one in left}, now_us)
+
+
+async def _unwritten(
+    conn: Connection, outcomes: Sequence[Outcome], unsent: Sequence[Taken]
+) -> tuple[list[Outcome], list[Taken]]:  # fmt: skip
+    """Return what of this is not written down yet."""
+    rows = [one.delivery.row for one in outcomes] + [one.row for one in unsent]
+    begun: dict[int, int] = dict(await conn.fetch(_BEGUN, rows=rows))  # type: ignore[arg-type]
+    logged = {(row, number) for row, number in await conn.fetch(_LOGGED, rows=rows)}
+    return (
+        [one for one in outcomes if (one.delivery.row, one.delivery.number) not in logged],
+        [one for one in unsent if begun.get(one.row) == one.number],
+    )
 
 
 async def rouse(conn: Connection, subscription_row: int, due_us: int | None) -> None:

@@ -74,7 +74,7 @@ class Killing(Database):
         result = await self.inner.write(watched)
         if is_making:
             self._doomed.die_at("after deliveries were made")
-        if settled is not None and result:
+        if settled is not None and result[1]:
             self._doomed.die_at("after lanes were taken")
         return result
 
