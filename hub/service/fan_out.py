@@ -104,7 +104,7 @@ class FanOut:
         async for id, subscriptions in in_turns(by_member.items()):
             covering = [s for s in subscriptions if held is None or not s.filter.collections or held.collection.id in s.filter.collections]
             member = directory.members.get(id)
-            if not covering or member is None:
+            if not covering or member is None or member.suspended:
                 continue
             seen = await view_of(self.hub, directory, member, held) if held is not None else None
             if held is not None and seen is None:
@@ -116,8 +116,10 @@ class FanOut:
                     continue
                 is_full = subscription.row in full
                 one = await self._advance(reading, held, seen, member, subscription, cursor, until_us, is_full=is_full)
-                if min(one.to) < until_us:
-                    left = _Left.LATER if is_full and left is _Left.NOTHING else _Left.MORE
+                if one.to.urgent_us < until_us or (one.to.after_us < until_us and not is_full):
+                    left = _Left.MORE
+                elif one.to.after_us < until_us and left is _Left.NOTHING:
+                    left = _Left.LATER
                 if one.made or cursor.stored is None or one.to.after_us - cursor.stored.after_us > _UNWRITTEN_US:
                     advances.append(one)
                 else:

@@ -121,7 +121,7 @@ class Reading:
         happened = [
             self._entry(held, seen, entries[row], at_us, found[row], labels[entries[row].place.label])
             for at_us, row, _ in keys
-            if at_us <= end_us and row in entries and entries[row].place.effective_us(seen.view, seen.clock_us) is not None
+            if at_us <= end_us and row in found and entries[row].place.effective_us(seen.view, seen.clock_us) is not None
         ]
         if urgent is False:
             happened = [one for one in happened if not one.is_urgent]
