@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, delete, func, null, or_, select, update
 from hub.domain.ids import CollectionId, DeliveryId
 from hub.domain.webhooks.delivery import Attempt, DeliveryState, Rank
 from hub.domain.webhooks.event import EventKind
+from hub.domain.webhooks.subscription import SubscriptionState
 from hub.store.database import Change, Connection, Row, among, prepare
 from hub.store.subscriptions import Position
 from hub.store.tables import table
@@ -93,7 +94,13 @@ _REPLAY = prepare(
         done_us=null(), due_us=bindparam("now"), tries=0, rank=bindparam("new_rank"), state=DeliveryState.WAITING.value
     )
 )  # fmt: skip
-_OLD = prepare(select(DELIVERY.c.row, DELIVERY.c.created_us, DELIVERY.c.done_us).order_by(DELIVERY.c.row).limit(bindparam("limit")))
+_REMOVED = select(SUBSCRIPTION.c.row).where(SUBSCRIPTION.c.state == SubscriptionState.REMOVED.value)
+_OLD = prepare(
+    select(DELIVERY.c.row, DELIVERY.c.created_us)
+    .where(or_(DELIVERY.c.done_us.is_not(None), DELIVERY.c.subscription_row.in_(_REMOVED)))
+    .order_by(DELIVERY.c.row)
+    .limit(bindparam("limit"))
+)  # what waits for an endpoint that is still there stays, and holds up nothing behind it
 _FORGET_ATTEMPTS = prepare(delete(ATTEMPT).where(among(ATTEMPT.c.delivery_row, "rows")))
 _FORGET = prepare(delete(DELIVERY).where(among(DELIVERY.c.row, "rows")))
 _WAITING = prepare(
@@ -218,9 +225,8 @@ async def is_waiting(conn: Connection, subscription_row: int, id: DeliveryId) ->
 
 
 async def forget_deliveries(conn: Connection, *, before_us: int, limit: int) -> bool:
-    """Delete the oldest deliveries that are done, with their log; return whether there may be more."""
-    oldest = await conn.fetch(_OLD, limit=limit)
-    rows = [row for row, created_us, done_us in oldest if created_us < before_us and done_us is not None]
+    """Delete the oldest deliveries that will not be sent any more, with their log; return whether there may be more."""
+    rows = [row for row, created_us in await conn.fetch(_OLD, limit=limit) if created_us < before_us]
     if rows:
         await conn.execute(_FORGET_ATTEMPTS, rows=rows)
         await conn.execute(_FORGET, rows=rows)

@@ -119,10 +119,13 @@ async def find_subscription(conn: Connection, secret: bytes, subscription_row: i
 
 
 async def write_subscription(conn: Connection, secret: bytes, changed: Subscription) -> None:
-    """Write state, reason, verification and secrets of a subscription."""
+    """Write state, reason, verification and secrets of a subscription; of one that is removed no secrets are kept."""
+    endpoint = changed.endpoint
+    if changed.state is SubscriptionState.REMOVED:
+        endpoint = replace(endpoint, keys=(), headers=(), client_certificate=None)
     await conn.execute(
         _SET, subscription=changed.row, new_state=changed.state.value, new_reason=changed.reason, verified=changed.verified_us,
-        new_sealed=seal(secret, changed.id, changed.endpoint),
+        new_sealed=seal(secret, changed.id, endpoint),
     )  # fmt: skip
 
 
