@@ -102,12 +102,14 @@ class Sender:
         url = check_url(endpoint.url, self._egress.rules, networks_of(endpoint.private_cidrs))
         sent = CIMultiDict(headers)
         sent.update({hdrs.USER_AGENT: _AGENT, hdrs.ACCEPT_ENCODING: "identity"})
-        async with self._egress.session(endpoint) as session:
-            try:
-                async with session.request(method, url, data=body, headers=sent, allow_redirects=False) as response:
-                    return _Answer(response.status, response.headers, await _beginning(response))
-            except (aiohttp.ClientError, OSError, ValueError) as e:  # TimeoutError is an OSError
-                raise Unavailable(_told(e)) from e
+        try:
+            async with (
+                self._egress.session(endpoint) as session,
+                session.request(method, url, data=body, headers=sent, allow_redirects=False) as response,
+            ):
+                return _Answer(response.status, response.headers, await _beginning(response))
+        except (aiohttp.ClientError, OSError, ValueError) as e:  # TimeoutError is an OSError
+            raise Unavailable(_told(e)) from e
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ is made of what stands in the member's view when it is sent, and of nothing that
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.ids import MemberId
@@ -39,7 +40,9 @@ def may_be_full(subscription: Subscription, labels: Iterable[Label], size: int) 
     """Whether an event holds the object itself: wanted, not too large, and either open or for an endpoint that proves who it is."""
     if not subscription.full or size > CONTENT_BYTES_MAX:
         return False
-    return subscription.endpoint.client_certificate is not None or all(label.tlp in _OPEN for label in labels)
+    endpoint = subscription.endpoint
+    is_mutual = endpoint.client_certificate is not None and urlsplit(endpoint.url).scheme == "https"
+    return is_mutual or all(label.tlp in _OPEN for label in labels)
 
 
 @dataclass(slots=True)
