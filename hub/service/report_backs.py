@@ -20,7 +20,7 @@ from hub.domain.pseudonym import Pseudonyms
 from hub.domain.release import may_know_source
 from hub.domain.reporting import Receipt, ReportRequest
 from hub.domain.taxii import ObjectPage
-from hub.errors import NotFound
+from hub.errors import HubError, NotFound
 from hub.service.administer import require_active
 from hub.service.context import Hub
 from hub.store.database import Duplicate
@@ -110,10 +110,11 @@ async def note_fetched(hub: Hub, directory: Directory, member: Member, held: Hel
         kept.fetched.update((item, member.id) for item in wanted)
         try:
             await hub.db.write(record_fetched, wanted, member.id, hub.now_us())
-        except Duplicate:
-            kept.fetched.difference_update(
-                (item, member.id) for item in wanted
-            )  # another node, or a report, was first: the next page tells
+        except HubError as e:
+            # Another node, or a report, was first, or the database is away: the next page tells.
+            kept.fetched.difference_update((item, member.id) for item in wanted)
+            if not isinstance(e, Duplicate):
+                raise
 
 
 @lru_cache(maxsize=10_000)
