@@ -12,7 +12,7 @@ from typing import Any
 
 from hub.domain.signing.keys import Algorithm, PublicKey
 from hub.domain.signing.registered import Purpose
-from hub.errors import ConfigError, Invalid
+from hub.errors import ConfigError, Invalid, Unavailable
 
 _OCTET_STRING = b"\x04"  # a point comes as DER; what follows the tag and its length is the point
 _ID_BYTES = 16
@@ -22,10 +22,10 @@ _CURVES = {Algorithm.ED25519: "1.3.101.112", Algorithm.ES256: "1.2.840.10045.3.1
 class TokenKey:
     """A `Signer` whose key is in a security module."""
 
-    __slots__ = ("_key", "_lock", "_mechanism", "_public")
+    __slots__ = ("_fault", "_key", "_lock", "_mechanism", "_public")
 
-    def __init__(self, key: Any, public: PublicKey, mechanism: Any, lock: Lock) -> None:
-        self._key, self._public, self._mechanism, self._lock = key, public, mechanism, lock
+    def __init__(self, key: Any, public: PublicKey, mechanism: Any, lock: Lock, fault: type[Exception]) -> None:
+        self._key, self._public, self._mechanism, self._lock, self._fault = key, public, mechanism, lock, fault
 
     @property
     def public(self) -> PublicKey:
@@ -33,11 +33,18 @@ class TokenKey:
         return self._public
 
     def sign(self, data: bytes) -> bytes:
-        """Return the signature over `data`."""
+        """Return the signature over `data`.
+
+        Raises:
+            Unavailable: the module does not sign, as it was taken away or started anew.
+        """
         if self._public.algorithm is Algorithm.ES256:
             data = hashlib.sha256(data).digest()  # the mechanism takes the digest, and returns the two numbers as they are needed
-        with self._lock:
-            return bytes(self._key.sign(data, mechanism=self._mechanism))
+        try:
+            with self._lock:
+                return bytes(self._key.sign(data, mechanism=self._mechanism))
+        except self._fault as e:
+            raise Unavailable(f"the security module does not sign: {str(e) or type(e).__name__}") from e
 
 
 class Token:
@@ -81,7 +88,8 @@ class Token:
                     if known is not None and kid in {None, known.kid}:
                         private = self._session.get_key(object_class=kinds.PRIVATE_KEY, label=_label(purpose), id=public.id)
                         eddsa, ecdsa = self._pkcs11.Mechanism.EDDSA, self._pkcs11.Mechanism.ECDSA
-                        return TokenKey(private, known, eddsa if known.algorithm is Algorithm.ED25519 else ecdsa, self._lock)
+                        mechanism = eddsa if known.algorithm is Algorithm.ED25519 else ecdsa
+                        return TokenKey(private, known, mechanism, self._lock, self._pkcs11.PKCS11Error)
         except self._pkcs11.PKCS11Error as e:
             raise ConfigError(f"pkcs11_token: the key {_label(purpose)} cannot be read: {str(e) or type(e).__name__}") from e
         return None

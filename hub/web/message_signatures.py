@@ -4,10 +4,12 @@
   (`hub.web.limits.read_body`). Signatures of requests that only read are not looked at.
 * Every answer is signed for which there is an `Accept-Signature` that can be fulfilled, errors included. One without content, to HEAD
   for example, carries the digest of nothing (RFC 9530 appendix B.2). What is streamed is not signed: its digest is known at its end only.
+  Where the key cannot sign, the answer goes out without: it is for its client to refuse it.
 """
 
 import asyncio
 
+import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -16,6 +18,7 @@ from hub.domain.http_signature.answer import ACCEPT, sign_answer
 from hub.domain.http_signature.digest import FIELD as CONTENT_DIGEST
 from hub.domain.http_signature.digest import content_digest
 from hub.domain.http_signature.message import Answer, Lines, Request, normal_uri
+from hub.errors import Unavailable
 from hub.service.message_signatures import check_message
 from hub.web.addresses import ORIGINS
 from hub.web.keys import DIRECTORY, HUB, PRINCIPAL
@@ -23,6 +26,8 @@ from hub.web.keys import DIRECTORY, HUB, PRINCIPAL
 _READING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _SECOND_US = 1_000_000
 _DIGEST_INLINE_BYTES_MAX = 256 * 1024  # what is larger takes longer than others should wait for the event loop
+
+log = structlog.get_logger(__name__)
 
 
 @web.middleware
@@ -44,7 +49,12 @@ async def sign_response(request: web.Request, response: web.StreamResponse) -> N
     response.headers[CONTENT_DIGEST] = content_digest(body) if small else await asyncio.to_thread(content_digest, body)
     hub = request.app[HUB]
     answer = Answer(response.status, _lines(response.headers), _request(request))
-    response.headers.update(sign_answer(answer, hub.keys.response, now_s=hub.now_us() // _SECOND_US))
+    try:
+        signature = sign_answer(answer, hub.keys.response, now_s=hub.now_us() // _SECOND_US)
+    except Unavailable as e:
+        log.error("an answer is not signed", reason=e.detail)  # noqa: TRY400 - the detail says it all
+        return
+    response.headers.update(signature)
 
 
 def _request(request: web.Request) -> Request:

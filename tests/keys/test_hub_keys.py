@@ -14,11 +14,12 @@ import pytest
 
 from hub.config import Config
 from hub.domain.canonical import digest
+from hub.domain.http_signature.answer import ACCEPT, wanted
 from hub.domain.signing.keys import Algorithm, PrivateKey
 from hub.domain.signing.registered import Purpose
 from hub.domain.timestamp import format_timestamp
 from hub.domain.tlog.leaf import LeafKind
-from hub.errors import ConfigError, Invalid
+from hub.errors import ConfigError, Invalid, Unavailable
 from hub.keys.held import HubKeys
 from hub.keys.pkcs11 import Token
 from hub.service.administer import COMMAND_LINE
@@ -26,7 +27,9 @@ from hub.service.context import Hub, now_us, open_hub
 from hub.service.hub_keys import list_keys, open_keys, rotate_key
 from hub.service.install import install
 from hub.store.database import open_database
-from hub.store.tlog import list_pending
+from hub.store.tlog import add_pending, list_pending
+from tests.taxii.site import MEDIA_TYPE
+from tests.web.hubs import WITHIN_S, running
 
 SIGNED = b"what is signed"
 
@@ -231,6 +234,27 @@ async def test_a_module_without_ed25519_signs_with_es256_what_may_be_signed_so(s
     assert key.public.verifies(key.sign(SIGNED), SIGNED)
     with pytest.raises(ConfigError, match="the log is signed with Ed25519"):
         token.create_key(Purpose.LOG)
+
+
+async def test_a_hub_whose_security_module_is_gone_goes_on_serving_and_signs_nothing(sqlite_url: str, soft_hsm: SoftHsm):
+    async with running(sqlite_url, **soft_hsm.settings) as site:
+        headers = {**site.bearer, ACCEPT: wanted("once"), "Accept": MEDIA_TYPE}
+        async with site.session.get(f"{site.url}/taxii2/", headers=headers) as response:
+            assert (response.status, "Signature" in response.headers) == (200, True)
+        pytest.importorskip("pkcs11").lib(
+            str(soft_hsm.module)
+        ).reinitialize()  # as when the module is started anew: sessions are good no longer
+        with pytest.raises(Unavailable, match="the security module does not sign"):
+            site.hub.keys.object.sign(SIGNED)
+        async with site.session.get(f"{site.url}/taxii2/", headers=headers) as response:
+            assert (response.status, "Signature" in response.headers) == (200, False)
+        await site.hub.db.write(add_pending, LeafKind.KEY, digest({}), at_us=now_us())
+        said: dict[str, object] = {}
+        async with asyncio.timeout(WITHIN_S):
+            while "warnings" not in said:
+                async with site.session.get(f"{site.url}/readyz") as response:
+                    said = await response.json()
+        assert said == {"status": "ok", "faults": [], "warnings": ["the transparency log is not signed"]}
 
 
 async def test_a_token_that_cannot_be_opened_is_told_with_its_name(sqlite: Hubs, soft_hsm: SoftHsm, tmp_path: Path):
