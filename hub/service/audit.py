@@ -42,7 +42,7 @@ async def export_audit(hub: Hub, principal: Principal) -> AsyncIterator[list[Lin
         async with hub.db.read() as conn:
             links = await list_links(conn, after=after, limit=min(_LINKS_TOGETHER, end - after))
         yield links
-        after += len(links)
+        after = links[-1].number
 
 
 async def anchor(hub: Hub, principal: Principal, link: bytes) -> str:

@@ -18,7 +18,7 @@ _ENTRIES = prepare(select(*_ENTRY).where(among(AUDIT.c.row, "rows")).order_by(AU
 _LAST = prepare(select(CHAIN.c.number, CHAIN.c.chain).order_by(CHAIN.c.number.desc()).limit(bindparam("limit")))
 _LINKS = prepare(
     select(CHAIN.c.number, CHAIN.c.chain, *_ENTRY)
-    .join(AUDIT, AUDIT.c.row == CHAIN.c.audit_row)
+    .outerjoin(AUDIT, AUDIT.c.row == CHAIN.c.audit_row)
     .where(CHAIN.c.number > bindparam("after"))
     .order_by(CHAIN.c.number)
     .limit(bindparam("limit"))
@@ -45,9 +45,9 @@ def new_links(links: Sequence[tuple[int, int, bytes]]) -> Change:
 
 
 async def list_links(conn: Connection, *, after: int, limit: int) -> list[Link]:
-    """Return at most `limit` links with their lines, from after the number `after`."""
+    """Return at most `limit` links with their lines, from after the number `after`. Where a line is gone, its link says nothing."""
     rows = await conn.fetch(_LINKS, after=after, limit=limit)
-    return [Link(number, describe(_entry(rest)), bytes(chain)) for number, chain, *rest in rows]
+    return [Link(number, {} if rest[0] is None else describe(_entry(rest)), bytes(chain)) for number, chain, *rest in rows]
 
 
 def _entry(row: Row) -> AuditEntry:

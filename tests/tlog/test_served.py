@@ -1,7 +1,9 @@
 """The log over HTTP and by command: for everybody what tells nothing, receipts for who may see, and every changed byte named."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -180,6 +182,29 @@ async def test_the_audit_trail_is_exported_whole_and_a_changed_line_is_named(sit
         exported.write_text("\n".join(changed) + "\n")
         failed = await run("audit", "verify", exported, "--log-key", key)
         assert (failed.exit_code, said in failed.stderr) == (1, True), failed.output
+
+
+async def test_a_line_that_the_owner_of_the_database_changes_or_deletes_is_named(site: Site, tmp_path: Path) -> None:
+    url, exported = site.hub.config.database_url, tmp_path / "trail.ndjson"
+
+    async def is_chained() -> bool:
+        return (await run("audit", "export", exported, HUB_DATABASE_URL=url)).exit_code == 0
+
+    await until(is_chained)
+    lines, key = len(exported.read_text().splitlines()) - 1, str(await open_log(site.hub))
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'").fetchall():
+            database.execute(f"DROP TRIGGER {trigger}")  # whoever owns the database can do so
+        for number, tampering in (
+            (lines, "DELETE FROM audit"),
+            (2, "UPDATE audit SET actor = 'nobody'"),
+            (1, "DELETE FROM audit"),
+        ):
+            with database:
+                database.execute(f"{tampering} WHERE row = (SELECT audit_row FROM audit_chain WHERE number = ?)", (number,))
+            assert await is_chained()
+            failed = await run("audit", "verify", exported, "--log-key", key)
+            assert f"line {number} (row" in failed.stderr, failed.output
 
 
 async def test_a_log_that_cannot_be_signed_is_told_to_operators_while_the_hub_serves(site: Site) -> None:
