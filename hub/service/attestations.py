@@ -30,7 +30,7 @@ async def attest(hub: Hub, directory: Directory, principal: Principal, digest: s
         raise NotFound("the hub holds no version of this digest, or none that you may see")
     async with hub.db.read() as conn:
         given = await find_given_version(conn, leaf.version_row)
-        kids = (await find_kids(conn, [leaf.version_row])).get(leaf.version_row, ())
+        kids = tuple((await find_kids(conn, [leaf.version_row])).get(leaf.version_row, ()))
     attested = _attested(directory, given, kids)
     is_named = given.known_to is Attribution.EVERYONE and given.producer in directory.members
     statement = Attestation(

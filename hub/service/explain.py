@@ -113,8 +113,8 @@ async def _in_collection(hub: Hub, directory: Directory, member: Member, held: H
         in_view = since is not None and since <= seen.clock_us
         shown = format_timestamp(since) if since is not None and in_view else None
         rests_on = basis(hub, directory, held.collection)
-        signed_with = kids.get(entry.version_row, ())
-        is_suspect = any(directory.keys[kid].is_suspect_at(entry.date_us) for kid in signed_with)
+        signed = kids.get(entry.version_row, {})
+        is_suspect = any(directory.keys[kid].is_suspect_at(accepted_us) for kid, accepted_us in signed.items())
         date_added = format_timestamp(entry.date_us)
-        found.append(VersionAnswer(held, entry.version_us, date_added, in_view, shown, answers, rests_on, signed_with, is_suspect))
+        found.append(VersionAnswer(held, entry.version_us, date_added, in_view, shown, answers, rests_on, tuple(signed), is_suspect))
     return found

@@ -60,7 +60,11 @@ _COUNT_SIGNED = prepare(
     .join(OBJECT, OBJECT.c.row == VERSION.c.object_row)
     .where(SIGNATURE.c.kid == bindparam("key"), VERSION.c.accepted_us >= bindparam("since"), OBJECT.c.attribution.is_(None))
 )
-_KEYS_OF = prepare(select(SIGNATURE.c.version_row, SIGNATURE.c.kid).where(among(SIGNATURE.c.version_row, "versions")))
+_KEYS_OF = prepare(
+    select(SIGNATURE.c.version_row, SIGNATURE.c.kid, VERSION.c.accepted_us)
+    .join(VERSION, VERSION.c.row == SIGNATURE.c.version_row)
+    .where(among(SIGNATURE.c.version_row, "versions"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +166,11 @@ async def count_signed(conn: Connection, kid: str, *, since_us: int) -> int:
     return int(await conn.fetch_value(_COUNT_SIGNED, key=kid, since=since_us))
 
 
-async def find_kids(conn: Connection, version_rows: Collection[int]) -> dict[int, tuple[str, ...]]:
-    """Return the keys that signed these versions, by the row of the version."""
-    found: dict[int, tuple[str, ...]] = {}
-    for row, kid in await conn.fetch(_KEYS_OF, versions=sorted(version_rows)):
-        found[row] = (*found.get(row, ()), kid)
+async def find_kids(conn: Connection, version_rows: Collection[int]) -> dict[int, dict[str, int]]:
+    """Return the keys that signed these versions, by the row of the version, each with when the version was accepted."""
+    found: dict[int, dict[str, int]] = {}
+    for row, kid, accepted_us in await conn.fetch(_KEYS_OF, versions=sorted(version_rows)):
+        found.setdefault(row, {})[kid] = accepted_us
     return found
 
 

@@ -27,7 +27,7 @@ from hub.store.happened import HUB_ROW, events_after
 from tests.signing.community import ENERGYS, Signing, register
 from tests.signing.tricks import plain, signed
 from tests.taxii.community import ENERGY, OBSERVER, WATER
-from tests.taxii.content import Object, indicator
+from tests.taxii.content import DAY_2, Object, indicator, version_of
 from tests.taxii.site import Reply
 
 WITHIN_S = 60.0
@@ -191,6 +191,17 @@ async def test_what_a_compromised_key_signed_since_is_suspect_for_whoever_sees_i
         (event,) = await events_after(conn, HUB_ROW, after_us=0, until_us=2**62, limit=10)
     assert (event.kind, event.subject, event.member) == (EventKind.KEY_COMPROMISED, kid, None)
     assert event.facts == {"since": format_timestamp(since_us)}
+
+
+async def test_what_came_before_a_key_was_stolen_is_not_suspect_where_a_stricter_version_makes_it_enter_anew(signing: Signing, shared: str):
+    hub, given = signing.site.hub, plain()
+    await signing.site.energy.push(shared, sign_object(given, ENERGYS))
+    since_us = hub.now_us()
+    await signing.site.energy.push(shared, version_of(given, DAY_2, object_marking_refs=[RED]))
+    await tell_compromised(hub, COMMAND_LINE, ENERGYS.public.kid, since_us=since_us)
+    told = (await explain(hub, await hub.directory(), None, ENERGY.slug, given["id"])).versions
+    assert [(one.signed_with, one.is_suspect) for one in told] == [((ENERGYS.public.kid,), False), ((), False)]
+    assert told[0].date_added > format_timestamp(since_us)
 
 
 async def test_a_later_telling_only_names_an_earlier_moment(signing: Signing):
