@@ -123,17 +123,18 @@ class _Done:
 class Dispatcher:
     """One process's part in sending."""
 
-    def __init__(self, hub: Hub, sends: Sends, *, holder: str, hold_us: int = HOLD_US) -> None:
+    def __init__(self, hub: Hub, sends: Sends, *, holder: str, hold_us: int = HOLD_US, in_flight: int = IN_FLIGHT_MAX) -> None:
         """Send nothing yet.
 
         Args:
             holder: a name for this process.
             hold_us: for how long it holds a lane without saying that it is still there.
+            in_flight: how many requests it makes at a time, of those that are answered at once.
         """
-        self._hold_us = hold_us
+        self._hold_us, self._in_flight = hold_us, in_flight
         self._hub, self._sends = hub, sends
         self._holder = f"{holder}:{new_uuid()}"  # a process that begins anew under the same name holds nothing of the one before
-        self._slots = Slots(IN_FLIGHT_MAX)
+        self._slots = Slots(in_flight)
         self._lanes: dict[int, _Lane] = {}
         self._done = _Done()
         self._line: list[_Judged] = []
@@ -202,8 +203,8 @@ class Dispatcher:
         old = sum(lane.health.is_failing for lane in self._lanes.values())
         prompt = len(self._lanes) - old - self._slots.lingering
         return kept, await take_lanes(
-            conn, self._holder, now_us=now_us, until_us=until_us, fresh=max(0, 2 * IN_FLIGHT_MAX - prompt),
-            old=max(0, IN_FLIGHT_MAX // 2 - old), each=_AT_A_TIME, ordered=ordered,
+            conn, self._holder, now_us=now_us, until_us=until_us, fresh=max(0, 2 * self._in_flight - prompt),
+            old=max(0, self._in_flight // 2 - old), each=_AT_A_TIME, ordered=ordered,
         )  # fmt: skip
 
     def _begin(self, group: asyncio.TaskGroup, taken: TakenLane, subscription: Subscription | None, until_us: int) -> None:

@@ -1,0 +1,244 @@
+"""Delivery where something goes wrong around it: commits of which nobody heard, endpoints that hold up, keys and rights that change."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from hub.domain.ids import CollectionId, MemberId, SubscriptionId
+from hub.domain.label import Label, Tlp
+from hub.domain.member import MemberKind
+from hub.domain.taxii import Right
+from hub.domain.webhooks.delivery import Message
+from hub.domain.webhooks.sealing import unseal
+from hub.domain.webhooks.signature import signing_key
+from hub.domain.webhooks.subscription import Endpoint, Subscription
+from hub.errors import Unavailable
+from hub.service.administer import COMMAND_LINE
+from hub.service.collections import revoke_right
+from hub.service.events import may_be_full
+from hub.service.fan_out import WAITING_MAX, FanOut
+from hub.service.report_backs import list_report_backs
+from hub.service.subscriptions import FilterWish, remove_subscription, rotate_key
+from hub.store.database import Database, prepare
+from hub.store.deliveries import forget_deliveries
+from hub.store.tables import table
+from tests.standing.test_report_backs import advisory
+from tests.standing.world import World, world_on
+from tests.taxii.content import malware
+from tests.webhooks.hooks import log_of, subscribe, until
+from tests.webhooks.recorder import Recorder, dispatching, make_all, send_all
+
+URL = "https://receiver.example/hook"
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with world_on(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def recorder(world: World) -> Recorder:
+    recorder = Recorder()
+    world.hub.hold_sends(recorder)
+    return recorder
+
+
+class Deaf(Database):
+    """A database that commits, and of which the dispatcher then once does not hear that it did."""
+
+    def __init__(self, inner: Database) -> None:
+        self._inner, self.dialect = inner, inner.dialect
+        self.misses: Callable[[Any, Any], object] = lambda _done, _taken: False
+
+    def read(self) -> Any:
+        return self._inner.read()
+
+    def snapshot(self) -> Any:
+        return self._inner.snapshot()
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    async def write(self, work: Any, *args: Any, **kwargs: Any) -> Any:
+        result = await self._inner.write(work, *args, **kwargs)
+        if work.__name__ == "_write" and self.misses(args[0], result[1]):
+            self.misses = lambda _done, _taken: False
+            raise Unavailable("the connection broke")
+        return result
+
+
+async def test_what_was_written_down_though_nobody_heard_is_neither_written_nor_sent_again(world: World, recorder: Recorder):
+    world.hub.db = deaf = Deaf(world.hub.db)
+    added = await subscribe(world.hub, URL)
+    await world.push("agency", *(world.report() for _ in range(20)))
+    await make_all(world.hub)
+    deaf.misses = lambda done, _: done.outcomes
+
+    async def is_written() -> bool:
+        world.now_us += 20_000
+        return {one.state for one in await log_of(world.hub, added)} == {"delivered"}
+
+    async with dispatching(world.hub):
+        await until(is_written)
+    assert set(Counter(message.id for _, message in recorder.sent).values()) == {1}
+    assert [len(one.attempts) for one in await log_of(world.hub, added)] == [1] * 20
+
+
+async def test_a_lane_that_nobody_knows_to_be_taken_runs_out_though_its_node_keeps_others(world: World, recorder: Recorder):
+    world.hub.db = deaf = Deaf(world.hub.db)
+    go_on = asyncio.Event()
+
+    async def answer(endpoint: Endpoint, _: Message) -> int:
+        if "slow" in endpoint.url:
+            await go_on.wait()
+        return 204
+
+    recorder.answer = answer
+    await subscribe(world.hub, "https://slow.example/", filter=FilterWish(types=["indicator"]))
+    await subscribe(world.hub, URL, "water", filter=FilterWish(types=["malware"]))
+    await world.push("agency", world.report())
+    await make_all(world.hub)
+
+    async def has_sent(count: int) -> bool:
+        world.now_us += 20_000
+        return len(recorder.sent) == count
+
+    async with dispatching(world.hub, hold_us=5_000_000):
+        await until(lambda: has_sent(1))
+        deaf.misses = lambda _, taken: taken
+        await world.push("agency", malware())
+        await make_all(world.hub)
+        await until(lambda: has_sent(2))
+        go_on.set()
+
+
+async def test_an_ended_secret_signs_nothing_of_what_was_taken_before(world: World, recorder: Recorder):
+    go_on = asyncio.Event()
+
+    async def answer(*_: Any) -> int:
+        await go_on.wait()
+        return 204
+
+    recorder.answer = answer
+    added = await subscribe(world.hub, URL)
+    await world.push("agency", *(world.report() for _ in range(4)))
+    await make_all(world.hub)
+
+    async def has_sent(count: int) -> bool:
+        return len(recorder.sent) == count
+
+    async with dispatching(world.hub):
+        await until(lambda: has_sent(2))
+        await rotate_key(world.hub, COMMAND_LINE, added.subscription.id)
+        newest = await rotate_key(world.hub, COMMAND_LINE, added.subscription.id, finish=True)
+        go_on.set()
+        await until(lambda: has_sent(4))
+    signed_by = [[signing_key(key).receiver_text() for key in endpoint.keys] for endpoint, _ in recorder.sent]
+    assert signed_by == [[added.key]] * 2 + [[newest.key]] * 2
+
+
+async def test_policy_is_asked_again_after_a_wait_for_a_slot(world: World, recorder: Recorder):
+    go_on = asyncio.Event()
+
+    async def answer(*_: Any) -> int:
+        await go_on.wait()
+        return 204
+
+    recorder.answer = answer
+    subscriptions = [await subscribe(world.hub, URL, slug) for slug in ("energy", "water")]
+    await world.push("agency", world.report())
+    await make_all(world.hub)
+
+    async def has_sent() -> bool:
+        return bool(recorder.sent)
+
+    async def states() -> list[str]:
+        return sorted([one.state for added in subscriptions for one in await log_of(world.hub, added)])
+
+    async def is_done() -> bool:
+        return "waiting" not in await states()
+
+    collection = next(one.collection.id for one in (await world.hub.directory()).collections.values() if one.collection.alias == "shared")
+    async with dispatching(world.hub, in_flight=1):
+        await until(has_sent)
+        await revoke_right(world.hub, COMMAND_LINE, collection, Right.READ, "everyone")
+        world.now_us += 2_000_000
+        go_on.set()
+        await until(is_done)
+    assert await states() == ["delivered", "withheld"]
+    assert len(recorder.sent) == 1
+
+
+async def test_two_subscriptions_that_are_held_up_leave_nothing_to_read_at_once(world: World, recorder: Recorder):
+    for slug in ("energy", "water"):
+        await subscribe(world.hub, URL, slug)
+    await make_all(world.hub)
+    lane = table("lane")
+    await world.hub.db.write(lambda conn: conn.execute(prepare(update(lane).values(waiting=WAITING_MAX))))
+    await world.push("agency", world.report())
+    fan_out = FanOut(world.hub)
+    assert not await fan_out.round()
+    assert fan_out.is_held_up
+
+
+async def test_what_waits_holds_up_no_forgetting_and_what_was_removed_is_forgotten_with_its_secrets(world: World, recorder: Recorder):
+    async def answer(endpoint: Endpoint, _: Message) -> int:
+        return 500 if "down" in endpoint.url else 204
+
+    recorder.answer = answer
+    down = await subscribe(world.hub, "https://down.example/", headers={"Authorization": "of the receiver"})
+    other = await subscribe(world.hub, URL, "water")
+    await world.push("agency", world.report())
+    await send_all(world.hub)
+
+    async def forget() -> list[int]:
+        await world.hub.db.write(forget_deliveries, before_us=world.now_us + 1, limit=1)
+        return [len(await log_of(world.hub, other)), len(await world.rows("delivery")), len(await world.rows("attempt"))]
+
+    assert await forget() == [0, 1, 1]
+    assert await forget() == [0, 1, 1]
+    await remove_subscription(world.hub, COMMAND_LINE, down.subscription.id)
+    assert await forget() == [0, 0, 0]
+    sealed = table("subscription")
+    async with world.hub.db.read() as conn:
+        text = await conn.fetch_value(prepare(select(sealed.c.sealed).where(sealed.c.state == "removed")))
+    left = unseal(world.hub.secret, SubscriptionId(down.subscription.id), text, url="", ca=None, private_cidrs=())
+    assert (left.keys, left.headers, left.client_certificate) == ((), (), None)
+
+
+async def test_the_object_itself_is_sent_where_it_is_wanted_and_open_and_counts_as_fetched(world: World, recorder: Recorder):
+    await subscribe(world.hub, URL, full=True)
+    await subscribe(world.hub, URL, "water")
+    wanted = advisory(world)
+    await world.push("agency", wanted)
+    await world.settle()
+    await send_all(world.hub)
+    assert [data["object"] for data in recorder.data if "object" in data] == [wanted]
+    principal = await world.principal("agency")
+    (asked,) = await list_report_backs(world.hub, await world.hub.directory(), principal, after=0, limit=10)
+    assert asked.picture is not None
+    assert asked.picture.fetched == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "certificate", "tlp", "is_full"),
+    [
+        (URL, None, Tlp.CLEAR, True), (URL, None, Tlp.GREEN, True), (URL, None, Tlp.AMBER, False), (URL, None, Tlp.RED, False),
+        (URL, "a certificate", Tlp.RED, True), ("http://receiver.example/hook", "a certificate", Tlp.AMBER, False),
+    ],
+)  # fmt: skip
+def test_what_is_not_open_goes_whole_only_to_endpoints_that_know_the_hub_by_its_certificate(
+    url: str, certificate: str | None, tlp: Tlp, *, is_full: bool
+):
+    endpoint = Endpoint(url, client_certificate=certificate)
+    subscription = Subscription(SubscriptionId("s"), 1, MemberId("m"), "test", endpoint, full=True)
+    label = Label(CollectionId("c"), tlp, MemberKind.AGENCY)
+    assert may_be_full(subscription, [label], 100) is is_full
+    assert not may_be_full(subscription, [label], 20_000)
+    assert not may_be_full(replace(subscription, full=False), [label], 100)
