@@ -62,10 +62,10 @@ class Token:
             import pkcs11.util.ec  # noqa: PLC0415 - optional: only who uses a security module has it
         except ImportError as e:
             raise ConfigError("pkcs11_module: needs the extra `fusion-hub[pkcs11]`") from e
-        self._pkcs11 = pkcs11
+        self._pkcs11: Any = pkcs11  # what it says of its types is not all there is
         self._lock = Lock()
         try:
-            token = pkcs11.lib(str(module)).get_token(token_label=label)
+            token: Any = pkcs11.lib(str(module)).get_token(token_label=label)
             try:
                 self._session = token.open(rw=True, user_pin=pin)
             except pkcs11.UserAlreadyLoggedIn:  # another session of this process is: that counts for all
