@@ -46,7 +46,7 @@ COMMANDS = {
     "token": Place("credentials", "Tokens, with which machines authenticate.", "token_app"),
     "certificate": Place("credentials", "Client certificates, known by their public key.", "certificate_app"),
     "key": Place("keys", "Members' signing keys.", "key_app"),
-    "keys": Place("keys", "The hub's own keys.", "keys_app"),
+    "own-key": Place("keys", "The hub's own signing keys.", "own_key_app"),
     "root": Place("collections", "TAXII API Roots.", "root_app"),
     "collection": Place("collections", "TAXII collections, and who may read and write them.", "collection_app"),
     "agreement": Place("agreements", "Sharing agreements: between whom, on what basis, for what content and how long."),

@@ -1,4 +1,4 @@
-"""`hub key` and `hub keys`: members' signing keys, and the hub's own."""
+"""`hub key` and `hub own-key`: members' signing keys, and the hub's own."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,9 @@ from hub.web.api.keys import moment_in, signing_key, suspect
 from hub.web.api.models import Shown
 
 key_app = typer.Typer(help="Members' signing keys.", no_args_is_help=True)
-keys_app = typer.Typer(help="The hub's own keys.", no_args_is_help=True)
+own_key_app = typer.Typer(help="The hub's own signing keys.", no_args_is_help=True)
+
+_DASHED = {"ignore_unknown_options": True}  # a thumbprint may begin with a dash
 
 KEY_COLUMNS = ("member", "name", "algorithm", "status", "not_before", "not_after", "revoked_at", "compromised_from", "kid")
 HUB_KEY_COLUMNS = ("purpose", "algorithm", "since", "until", "kid")
@@ -101,7 +103,7 @@ def list_keys(ctx: typer.Context, as_json: Json = False) -> None:
     show(with_hub(ctx, work), KEY_COLUMNS, as_json=as_json)
 
 
-@key_app.command("revoke")
+@key_app.command("revoke", context_settings=_DASHED)
 def revoke_key(
     ctx: typer.Context,
     kid: Kid,
@@ -116,7 +118,7 @@ def revoke_key(
     typer.echo(f"{kid} is good until {with_hub(ctx, work)}")
 
 
-@key_app.command("compromised")
+@key_app.command("compromised", context_settings=_DASHED)
 def tell_compromised(
     ctx: typer.Context,
     kid: Kid,
@@ -135,7 +137,7 @@ def tell_compromised(
     show(with_hub(ctx, work), ("object", "version", "accepted_at"), as_json=as_json)
 
 
-@key_app.command("suspects")
+@key_app.command("suspects", context_settings=_DASHED)
 def show_suspects(ctx: typer.Context, kid: Kid, as_json: Json = False) -> None:
     """List what a compromised key signed since it may have been in other hands."""
 
@@ -146,14 +148,14 @@ def show_suspects(ctx: typer.Context, kid: Kid, as_json: Json = False) -> None:
     show(with_hub(ctx, work), ("object", "version", "accepted_at"), as_json=as_json)
 
 
-@keys_app.command("init")
+@own_key_app.command("init")
 def make_hub_keys(ctx: typer.Context) -> None:
     """Make the hub's keys where there are none yet; `hub serve` does the same at its first start."""
     with_hub(ctx, hub_keys.open_keys)
     typer.echo("the hub's keys are there; keep a copy of them apart from the database")
 
 
-@keys_app.command("list")
+@own_key_app.command("list")
 def list_hub_keys(ctx: typer.Context, as_json: Json = False) -> None:
     """List the hub's own public keys, those that it uses no longer included."""
 
@@ -170,7 +172,7 @@ def list_hub_keys(ctx: typer.Context, as_json: Json = False) -> None:
     show(with_hub(ctx, work), HUB_KEY_COLUMNS, as_json=as_json)
 
 
-@keys_app.command("rotate")
+@own_key_app.command("rotate")
 def rotate_hub_key(ctx: typer.Context, purpose: Annotated[Purpose, typer.Argument(help="Which of the hub's keys.")]) -> None:
     """Put a new key in the place of one of the hub's own. The old public key stays published; restart the hub to sign with the new one."""
     key = with_hub(ctx, lambda hub: hub_keys.rotate_key(hub, COMMAND_LINE, purpose))

@@ -66,7 +66,7 @@ async def rotate_key(hub: Hub, principal: Principal, purpose: Purpose) -> HubKey
     """
     require_role(principal, Role.ADMIN)
     if purpose is Purpose.LOG:
-        raise Invalid("the log is known by its key, which is never replaced: begin another log, with a hub of another database")
+        raise Invalid("the log is known by its key, which is never replaced")
     wanted = _wanted(hub)
     if purpose not in wanted:
         raise Invalid(f"the hub uses no key for the purpose {purpose}; see the setting object_key_beside")

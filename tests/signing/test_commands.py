@@ -1,4 +1,4 @@
-"""`hub keygen`, `sign` and `verify`, which need no hub, and `hub key` and `hub keys`, as people type them."""
+"""`hub keygen`, `sign` and `verify`, which need no hub, and `hub key` and `hub own-key`, as people type them."""
 
 import json
 import stat
@@ -193,6 +193,8 @@ def test_a_members_key_is_registered_ended_and_told_to_be_compromised(shell: She
     assert "is registered, or was" in shell.run(
         "key", "register", f"{key}.jwk", "--challenge", challenge, "--proof", proof, "--name", "again", code=1
     )
+    for command in (["revoke"], ["suspects"], ["compromised", "--since", registered["registered_at"]]):
+        assert "no such key" in shell.run("key", *command, "-no-option-but-a-thumbprint", code=1)
     shell.run("key", "revoke", kid)
     assert [(one["kid"], one["status"]) for one in shell.json("key", "list")] == [(kid, "revoked")]
     assert shell.json("key", "compromised", kid, "--since", registered["registered_at"]) == []
@@ -202,11 +204,11 @@ def test_a_members_key_is_registered_ended_and_told_to_be_compromised(shell: She
 
 def test_the_hubs_own_keys_are_made_listed_and_rotated(shell: Shell):
     shell.run("migrate")
-    shell.run("keys", "init")
-    made = {one["purpose"]: one["kid"] for one in shell.json("keys", "list")}
+    shell.run("own-key", "init")
+    made = {one["purpose"]: one["kid"] for one in shell.json("own-key", "list")}
     assert made.keys() == {"object", "log", "response"}
-    shell.run("keys", "rotate", "object")
-    assert "never replaced" in shell.run("keys", "rotate", "log", code=1)
-    listed = shell.json("keys", "list")
+    shell.run("own-key", "rotate", "object")
+    assert "never replaced" in shell.run("own-key", "rotate", "log", code=1)
+    listed = shell.json("own-key", "list")
     assert [one["purpose"] for one in listed if one["until"] is not None] == ["object"]
     assert made["object"] in {one["kid"] for one in listed}
