@@ -1,5 +1,8 @@
 """Signatures at the door of a hub that serves: what is good is taken, and of what is not the reason is told."""
 
+import asyncio
+from dataclasses import replace
+
 import stix2
 
 from hub.domain.signing.extension import definitions
@@ -7,12 +10,14 @@ from hub.domain.signing.keys import PrivateKey
 from hub.domain.signing.object_signature import sign_object, verify_object
 from hub.service.administer import COMMAND_LINE
 from hub.service.member_keys import revoke_key, tell_compromised
+from hub.store.trust import list_signed
 from tests.signing.community import ENERGYS, WATERS, Signing, register
 from tests.signing.tricks import QUANTUMS, TRICKS, plain, signed
 from tests.taxii.community import ENERGY
 from tests.taxii.content import domain_name, envelope, indicator
 
 SECOND_US = 1_000_000
+WITHIN_S = 60.0
 
 
 async def test_every_trick_is_refused_for_its_signature(signing: Signing, shared: str):
@@ -25,6 +30,21 @@ async def test_every_trick_is_refused_for_its_signature(signing: Signing, shared
     }
     assert len(TRICKS) >= 40
     assert wrong == {}
+
+
+async def test_a_push_in_the_background_is_verified_as_any_other(signing: Signing, shared: str):
+    hub, energy = signing.site.hub, signing.site.energy
+    hub.config = replace(hub.config, push_inline_objects_max=1)
+    good, bad = [signed() for _ in range(3)], [TRICKS[name][0]() for name in ("alg_none", "the_key_of_another_member")]
+    status = (await energy.push_raw(shared, envelope(*good, *bad))).json
+    assert status["status"] == "pending"
+    async with asyncio.timeout(WITHIN_S):
+        while status["status"] == "pending":
+            status = (await energy.get(f"/taxii2/hub/status/{status['id']}/")).json
+    assert {entry["id"] for entry in status["failures"]} == {obj["id"] for obj in bad}
+    assert await energy.ids(f"{shared}objects/") == [*(one.id for one in definitions()), *(obj["id"] for obj in good)]
+    async with hub.db.read() as conn:
+        assert len(await list_signed(conn, ENERGYS.public.kid, since_us=0, after=0, limit=10)) == len(good)
 
 
 async def test_a_signed_object_comes_back_equal_and_verifies(signing: Signing):
