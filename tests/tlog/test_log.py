@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import bindparam, update
 
+from hub.config import load_config
 from hub.domain.canonical import digest
 from hub.domain.signing.keys import PrivateKey
 from hub.domain.signing.object_signature import object_digest, sign_object
@@ -18,14 +19,15 @@ from hub.domain.tlog.proof_file import ProofFile
 from hub.domain.tlog.receipt import check_receipt
 from hub.errors import NotFound, Unavailable
 from hub.service.administer import COMMAND_LINE
+from hub.service.context import open_hub
 from hub.service.log_keeping import follow, is_sound, memory_of, open_log, rename_log, sign
 from hub.service.proofs import get_checkpoint, get_receipt, get_tile
 from hub.service.remove import delete_object
 from hub.service.sequence import enter
-from hub.store.database import Connection, Duplicate, prepare
+from hub.store.database import Connection, Duplicate, open_database, prepare
 from hub.store.tables import table
 from hub.store.tlog import add_pending, has_pending
-from hub.work.tlog import catch_up
+from hub.work.tlog import catch_up, keep_log
 from tests.taxii.community import AGENCY
 from tests.taxii.content import DAY_2, Object, indicator, version_of
 from tests.taxii.site import prepare as install
@@ -214,6 +216,21 @@ async def test_a_database_restored_from_before_the_last_checkpoint_is_not_signed
     memory = memory_of(hub.config)
     assert memory is not None
     assert memory.read_text().startswith("hub.example.org/log/2\n")
+
+
+async def test_who_runs_a_log_that_nothing_else_remembers_is_warned(
+    postgresql_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await install(postgresql_url)
+    stop = asyncio.Event()
+    stop.set()
+    warned = []
+    for settings in ({"keys_dir": str(tmp_path / "keys")}, {}):
+        db = await open_database(postgresql_url)
+        await keep_log(await open_hub(load_config(environ={}, database_url=postgresql_url, **settings), db), stop, "node")
+        await db.close()
+        warned.append("signed on unnoticed" in caplog.text)
+    assert warned == [False, True]
 
 
 async def test_a_backup_of_the_last_checkpoint_is_signed_on(sqlite: str) -> None:
