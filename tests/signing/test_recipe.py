@@ -43,12 +43,15 @@ def test_the_recipe_takes_what_is_good_and_nothing_else(recipe: Path, algorithm:
     obj = sign_object(indicator(created_by_ref=ENERGY.id, name="Überall", extensions=other), key)
     stripped = {**obj, "extensions": {SIGNATURE_EXTENSION: obj["extensions"][SIGNATURE_EXTENSION]}}
     assert verify(recipe, obj, published) == f"['{ENERGY.id}']"
+    quantum = PrivateKey.generate(Algorithm.ML_DSA_44)
+    assert verify(recipe, sign_object(obj, quantum), published, quantum.public.jwk()) == f"['{ENERGY.id}']"
     for bad, jwk in (
         ({**obj, "name": "Uberall"}, published),
         (stripped, published),
         (obj, {**published, "hub": {"owner": WATER.id}}),
         (obj, {**published, "hub": {"owner": ENERGY.id, "compromised_from": "2026-01-01T00:00:00Z"}}),
         (obj, PrivateKey.generate(algorithm).public.jwk()),
+        (sign_object(indicator(created_by_ref=ENERGY.id), quantum), quantum.public.jwk()),
         (indicator(), published),
     ):
         assert verify(recipe, bad, jwk) == "cryptography.exceptions.InvalidSignature"
