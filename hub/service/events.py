@@ -102,7 +102,7 @@ class _Telling:
                 return None
             return tell_beside(None, stored, (), id=taken.id, sequence=taken.sequence)
         seen = await self._sees(subscription.member)
-        if seen is None or stored.place.effective_us(seen.view, seen.clock_us) is None:
+        if seen is None or not stored.was_in(seen.view):
             return None
         labels = (await parts_of(self.hub, self.collection_row, [stored.place.label]))[stored.place.label]
         return tell_beside(self.held, stored, labels, id=taken.id, sequence=taken.sequence)

@@ -197,7 +197,7 @@ def _told(happened: Happened, member: Member, seen: Seen | None) -> Happened | N
     event = happened.stored
     if event is not None:
         is_theirs = event.member is None or event.member == member.id
-        is_seen = event.place is None or (seen is not None and event.place.effective_us(seen.view, seen.clock_us) is not None)
+        is_seen = event.place is None or (seen is not None and event.was_in(seen.view))
         return happened if is_theirs and is_seen else None
     happening = happened.happening
     if not happened.asked or (happening.producer != member.id and not happened.asked.isdisjoint(audiences_of(member))):

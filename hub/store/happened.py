@@ -125,6 +125,10 @@ class StoredEvent:
     version: str | None = None
     facts: Mapping[str, str | int | bool | None] = field(default_factory=dict)
 
+    def was_in(self, view: View) -> bool:
+        """Whether the entry that it is about was in a view when it happened: who never saw an object is not told that it is gone."""
+        return self.place is not None and self.place.effective_us(view, self.date_us) is not None
+
 
 async def read_clocks(conn: Connection) -> dict[int, Clock]:
     """Return the clock of each collection by its row, and of what belongs to none."""

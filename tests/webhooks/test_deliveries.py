@@ -16,7 +16,7 @@ from hub.errors import Conflict, Withheld
 from hub.service.administer import COMMAND_LINE
 from hub.service.collections import revoke_right
 from hub.service.delivery_log import replay_deliveries
-from hub.service.members import change_member, suspend_member
+from hub.service.members import change_member, resume_member, suspend_member
 from hub.service.subscriptions import FilterWish, Wish, add_subscription, get_subscription, pause_subscription, resume_subscription
 from tests.taxii.community import SHARED
 from tests.taxii.content import DAY_2, DAY_3, indicator, version_of
@@ -118,10 +118,14 @@ async def test_a_suspended_member_is_told_nothing_and_catches_up_when_it_returns
     async with receiving() as other:
         await subscribe(hooked.hub, other.url, "water")
         await suspend_member(hooked.hub, COMMAND_LINE, "energy")
-        await hooked.agency.push(shared, indicator())
+        indicated = indicator()
+        await hooked.agency.push(shared, indicated)
         await other.until(1)
     assert receiver.received == []
     assert await log_of(hooked.hub, added) == []
+    await resume_member(hooked.hub, COMMAND_LINE, "energy")
+    await receiver.until(1)
+    assert receiver.objects == [indicated["id"]]
 
 
 async def test_an_endpoint_that_is_gone_is_disabled_and_its_member_told(hooked: Site, receiver: Receiver, shared: str):

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from hub.domain.ids import CollectionId, MemberId, SubscriptionId
 from hub.domain.label import Label, Tlp
 from hub.domain.member import MemberKind
-from hub.domain.taxii import Right
+from hub.domain.taxii import ALL_VERSIONS, Query, Right
 from hub.domain.webhooks.delivery import Message
 from hub.domain.webhooks.sealing import unseal
 from hub.domain.webhooks.signature import signing_key
@@ -22,13 +22,15 @@ from hub.service.administer import COMMAND_LINE
 from hub.service.collections import revoke_right
 from hub.service.events import may_be_full
 from hub.service.fan_out import WAITING_MAX, FanOut
+from hub.service.remove import delete_object
 from hub.service.report_backs import list_report_backs
 from hub.service.subscriptions import FilterWish, remove_subscription, rotate_key
 from hub.store.database import Database, prepare
 from hub.store.deliveries import forget_deliveries
 from hub.store.tables import table
+from hub.store.views import tick_clocks
 from tests.standing.test_report_backs import advisory
-from tests.standing.world import World, world_on
+from tests.standing.world import World, shared_with, world_on
 from tests.taxii.content import malware
 from tests.webhooks.hooks import log_of, subscribe, until
 from tests.webhooks.recorder import Recorder, dispatching, make_all, send_all
@@ -224,6 +226,27 @@ async def test_the_object_itself_is_sent_where_it_is_wanted_and_open_and_counts_
     (asked,) = await list_report_backs(world.hub, await world.hub.directory(), principal, after=0, limit=10)
     assert asked.picture is not None
     assert asked.picture.fetched == 1
+
+
+async def test_what_is_delayed_for_a_member_is_told_when_its_time_has_come_and_not_if_it_was_deleted_before(
+    world: World, recorder: Recorder
+):  # fmt: skip
+    added = await subscribe(world.hub, URL, "water")
+    kept, deleted = (world.report(**shared_with(release="reciprocal")) for _ in range(2))
+    await world.push("energy", kept, deleted)
+
+    async def told_after(hours: float) -> list[tuple[str, str]]:
+        world.pass_time(hours=hours)
+        await world.hub.db.write(tick_clocks, world.now_us)
+        await send_all(world.hub)
+        return [(data["event"], data["object_id"]) for data in recorder.data if data["object_id"] in (kept["id"], deleted["id"])]
+
+    assert await told_after(71.9) == []
+    directory, energy = await world.hub.directory(), await world.principal("energy")
+    await delete_object(world.hub, directory, energy, "hub", "shared", deleted["id"], Query(versions=ALL_VERSIONS))
+    assert await told_after(0.2) == [("added", kept["id"])]
+    assert await told_after(100) == [("added", kept["id"])]
+    assert {one.state for one in await log_of(world.hub, added)} == {"delivered"}
 
 
 @pytest.mark.parametrize(
