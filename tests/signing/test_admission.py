@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import stix2
 
-from hub.domain.signing.extension import definitions
+from hub.domain.signing.extension import ATTESTATION_EXTENSION, definitions
 from hub.domain.signing.keys import PrivateKey
 from hub.domain.signing.object_signature import sign_object, verify_object
 from hub.service.administer import COMMAND_LINE
@@ -82,6 +82,16 @@ async def test_nobody_can_send_other_definitions(signing: Signing, shared: str):
         forged = {**one.properties, "name": "Something else"}
         assert "they are the same at every hub" in await signing.site.energy.failure(shared, forged)
         await signing.site.energy.push(shared, dict(one.properties))
+
+
+async def test_nobody_attests_in_the_place_of_a_hub_and_what_another_hub_attests_may_be_passed_on(signing: Signing, shared: str):
+    attested = {ATTESTATION_EXTENSION: {"extension_type": "property-extension", "attestation": "member-verified"}}
+    another_hub = f"identity--{'0' * 8}-0000-4000-8000-{'0' * 12}"
+    own, foreign = plain(extensions=attested), indicator(created_by_ref=another_hub, extensions=attested)
+    for forged in (own, sign_object(own, ENERGYS), foreign, sign_object(foreign, ENERGYS), domain_name(extensions=attested)):
+        assert "only a hub attests" in await signing.site.energy.failure(shared, forged)
+    for passed_on in (foreign, domain_name(extensions=attested)):
+        await signing.site.energy.push(shared, sign_object(passed_on, PrivateKey.generate()))
 
 
 async def test_what_an_author_from_elsewhere_signed_is_kept_with_a_warning(signing: Signing, shared: str):

@@ -4,6 +4,7 @@
 * One bad signature refuses the object, however good the others are.
 * An object that names an author from elsewhere may carry signatures that nobody here can verify: they are kept, for those who can, and
   count for nothing here. They are never of a key that belongs to a member. Cyber-observables name no author, so theirs may be such, too.
+* Who gave an object is attested by a hub, under its signature: a member may pass that on, and attests nothing itself.
 * A post-quantum signature stands beside another one, as these algorithms are young.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.domain.ids import MemberId
+from hub.domain.signing.extension import ATTESTATION_EXTENSION
 from hub.domain.signing.jws import Signature
 from hub.domain.signing.object_signature import signatures_of, signed_bytes
 from hub.domain.signing.registered import MemberKey
@@ -49,6 +51,7 @@ class Verifier:
             return UNSIGNED
         signatures = signatures_of(obj.properties)
         if not signatures:
+            _refuse_attestation(obj)
             return UNSIGNED
         payload = signed_bytes(obj.properties)
         own = [signature for signature in signatures if self._is_own(obj, signature)]
@@ -58,7 +61,10 @@ class Verifier:
         if own and all(signature.algorithm.is_post_quantum for signature in own):
             raise Invalid("signature: a post-quantum signature stands beside one of Ed25519 or ES256, never alone")
         kids = tuple(dict.fromkeys(signature.kid for signature in own))
-        return Verified(kids, self._warning(obj, kids, [signature.kid for signature in signatures if signature not in own]))
+        unknown = [signature.kid for signature in signatures if signature not in own]
+        if not unknown:
+            _refuse_attestation(obj)
+        return Verified(kids, self._warning(obj, kids, unknown))
 
     def _warning(self, obj: StixObject, kids: Sequence[str], unknown: Sequence[str]) -> str | None:
         if unknown:
@@ -80,3 +86,8 @@ class Verifier:
             since = "" if key.ends_us is None or self.now_us < key.ends_us else f" since {format_timestamp(key.ends_us)}"
             raise Invalid(f"signature: the key {kid} is {key.status_at(self.now_us)}{since}; sign with one that is good")
         return key
+
+
+def _refuse_attestation(obj: StixObject) -> None:
+    if any(id.lower() == ATTESTATION_EXTENSION for id in obj.properties["extensions"]):
+        raise Invalid("attestation: only a hub attests who gave an object, under its own signature; leave that extension out")
