@@ -20,7 +20,7 @@ from typing import Any
 from hub.domain.directory import Directory
 from hub.domain.ids import new_uuid
 from hub.domain.taxii import ObjectPage
-from hub.domain.webhooks.delivery import Attempt, DeliveryState
+from hub.domain.webhooks.delivery import Attempt, DeliveryState, Rank
 from hub.domain.webhooks.event import Event
 from hub.domain.webhooks.formats import CHATS, render
 from hub.domain.webhooks.schedule import Health, next_try_us
@@ -34,13 +34,14 @@ from hub.service.report_backs import note_fetched
 from hub.service.subscriptions import disable_subscription
 from hub.service.turns import wait_for_any
 from hub.store.database import Connection
-from hub.store.lanes import Freed, Outcome, Taken, TakenLane, free_all_lanes, keep_lanes, next_due_us, settle, take_lanes
+from hub.store.lanes import Freed, Outcome, Taken, TakenLane, free_all_lanes, keep_lanes, list_urgent, next_due_us, settle, take_lanes
 
 IN_FLIGHT_MAX = 64  # requests at a time, of those that are answered at once …
 _OLD_SHARE = 4  # … of which one in so many is for endpoints that failed last time
 _MOMENT_S = 1.0  # a request that takes longer gives its slot to another …
 _MOMENT_US = 1_000_000  # what policy said longer ago it is asked again
 LINGERING_MAX = 4 * IN_FLIGHT_MAX  # … while so many do at most
+_SLOW_US = 200_000  # what was taken so long ago and is not sent yet makes room for what is urgent
 _OF_ENDPOINT_MAX = 2
 _AT_A_TIME = 16  # deliveries of a lane that are taken together
 HOLD_US = 10_000_000  # a lane is free when its holder has not said for so long that it is still there
@@ -87,7 +88,12 @@ class _Lane:
     health: Health
     queue: deque[Taken]
     until_us: int  # while the node has not lost it
+    since_us: int  # when it was taken
     is_stopped: bool = False  # nothing more of it is sent for now
+
+    def is_slow(self, now_us: int) -> bool:
+        """Whether something urgent, made since the lane was taken, would wait long behind what was taken."""
+        return bool(self.queue) and self.queue[0].rank is not Rank.URGENT and now_us - self.since_us > _SLOW_US
 
 
 @dataclass(slots=True)
@@ -165,6 +171,10 @@ class Dispatcher:
         hub.deliveries_waiting.clear()
         async with hub.db.read() as conn:
             due_us = await next_due_us(conn, now_us)
+            slow = [row for row, lane in self._lanes.items() if lane.is_slow(now_us)]
+            urgent = await list_urgent(conn, slow, now_us) if slow else ()
+        for row in self._lanes.keys() & urgent:
+            self._lanes[row].is_stopped = True
         is_due = (due_us is not None and due_us <= now_us) or bool(self._done.freed)
         is_keeping = bool(self._lanes) and now_us - self._kept_us >= self._hold_us // _KEEP_SHARE
         if not (self._done or is_keeping or (is_due and not self._is_stopping)):
@@ -212,7 +222,8 @@ class Dispatcher:
             self._done.unsent += taken.deliveries
             self._done.freed.append(Freed(taken.subscription_row, taken.health, is_ordered=False))
             return
-        lane = self._lanes[taken.subscription_row] = _Lane(subscription, taken.health, deque(taken.deliveries), until_us)
+        queue, since_us = deque(taken.deliveries), until_us - self._hold_us
+        lane = self._lanes[taken.subscription_row] = _Lane(subscription, taken.health, queue, until_us, since_us)
         group.create_task(self._serve(lane), name=f"lane {subscription.id}")
 
     async def _rest(self, stop: asyncio.Event, due_us: int | None) -> None:

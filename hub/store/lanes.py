@@ -35,6 +35,11 @@ _NEXT_DUE = prepare(
     .order_by(LANE.c.due_us)
     .limit(1)
 )
+_URGENT = prepare(
+    select(LANE.c.subscription_row).where(
+        among(LANE.c.subscription_row, "lanes"), LANE.c.rank == Rank.URGENT.value, LANE.c.due_us <= bindparam("now")
+    )
+)
 _FREE = prepare(
     select(LANE.c.subscription_row, LANE.c.rest_until_us, LANE.c.health)
     .join(SUBSCRIPTION, _IS_ACTIVE)
@@ -196,6 +201,11 @@ async def next_due_us(conn: Connection, now_us: int) -> int | None:
     """Return when a lane that nobody holds is to be served next; None where none is."""
     row = await conn.fetch_one(_NEXT_DUE, now=now_us)
     return int(row[0]) if row is not None else None
+
+
+async def list_urgent(conn: Connection, lanes: Sequence[int], now_us: int) -> list[int]:
+    """Return those of some lanes in which something urgent is due."""
+    return [row for (row,) in await conn.fetch(_URGENT, lanes=list(lanes), now=now_us)]
 
 
 async def take_lanes(

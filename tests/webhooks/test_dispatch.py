@@ -145,6 +145,37 @@ async def test_an_ended_secret_signs_nothing_of_what_was_taken_before(world: Wor
     assert signed_by == [[added.key]] * 2 + [[newest.key]] * 2
 
 
+async def test_an_imminent_threat_overtakes_what_was_taken_for_a_slow_endpoint(world: World, recorder: Recorder):
+    go_on = asyncio.Event()
+
+    async def answer(*_: Any) -> int:
+        await go_on.wait()
+        return 204
+
+    recorder.answer = answer
+    await subscribe(world.hub, URL)
+    await world.push("agency", *(world.report() for _ in range(8)))
+    await make_all(world.hub)
+
+    async def has_sent(count: int) -> bool:
+        return len(recorder.sent) == count
+
+    async def has_looked() -> bool:
+        return not world.hub.deliveries_waiting.is_set()
+
+    async with dispatching(world.hub):
+        await until(lambda: has_sent(2))
+        await world.push("agency", urgent := world.report(**shared_with(severity="imminent")))
+        await make_all(world.hub)
+        world.now_us += 1_000_000
+        for _ in range(2):  # where it looks for the second time, it has done what it found at the first
+            world.hub.deliveries_waiting.set()
+            await until(has_looked)
+        go_on.set()
+        await until(lambda: has_sent(9))
+    assert urgent["id"] in [data["object_id"] for data in recorder.data[2:4]]
+
+
 async def test_policy_is_asked_again_after_a_wait_for_a_slot(world: World, recorder: Recorder):
     go_on = asyncio.Event()
 
