@@ -10,7 +10,7 @@ from hub.domain.appending import Batch
 from hub.domain.ids import MemberId
 from hub.domain.label import Attribution
 from hub.domain.signing.keys import PublicKey
-from hub.domain.signing.registered import HubKey, MemberKey, Purpose
+from hub.domain.signing.registered import OVERLAP_US, HubKey, MemberKey, Purpose
 from hub.store.database import Change, Connection, among, prepare
 from hub.store.tables import table
 
@@ -37,7 +37,7 @@ _HUB_KEYS = prepare(
 )
 _ADD_HUB_KEY = prepare(insert(HUB_KEY))
 _END_HUB_KEY = prepare(
-    update(HUB_KEY).where(HUB_KEY.c.purpose == bindparam("of"), HUB_KEY.c.until_us.is_(None)).values(until_us=bindparam("now"))
+    update(HUB_KEY).where(HUB_KEY.c.purpose == bindparam("of"), HUB_KEY.c.until_us.is_(None)).values(until_us=bindparam("end"))
 )
 _SIGNED_BY = prepare(
     select(VERSION.c.row, OBJECT.c.stix_id, VERSION.c.version, VERSION.c.accepted_us, OBJECT.c.attribution)
@@ -129,9 +129,9 @@ async def list_hub_keys(conn: Connection) -> list[HeldHubKey]:
 
 
 async def put_hub_key(conn: Connection, held: HeldHubKey) -> None:
-    """Insert a key of the hub's, which takes the place of the one for the same purpose, if there is one."""
+    """Insert a key of the hub's, which takes the place of the one for the same purpose, if there is one; that one ends a little later."""
     key = held.key
-    await conn.execute(_END_HUB_KEY, of=key.purpose.value, now=key.since_us)
+    await conn.execute(_END_HUB_KEY, of=key.purpose.value, end=key.since_us + OVERLAP_US)
     await conn.execute(
         _ADD_HUB_KEY, kid=key.public.kid, purpose=key.purpose.value, jwk=json.dumps(key.public.jwk()), since_us=key.since_us,
         until_us=key.until_us, sealed=held.sealed,

@@ -30,8 +30,10 @@ def routes() -> list[web.RouteDef]:
 
 async def get_hub_keys(request: web.Request) -> web.Response:
     """Answer the hub's own keys, each with its purpose."""
-    identity, keys = await list_keys(request.app[HUB])
-    return _key_set(key.jwk(identity) for key in keys)
+    hub = request.app[HUB]
+    identity, keys = await list_keys(hub)
+    now_us = hub.now_us()
+    return _key_set(key.jwk(identity, now_us) for key in keys)
 
 
 async def get_member_keys(request: web.Request) -> web.Response:

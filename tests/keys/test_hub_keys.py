@@ -15,6 +15,7 @@ import pytest
 from hub.config import Config
 from hub.domain.canonical import digest
 from hub.domain.http_signature.answer import ACCEPT, wanted
+from hub.domain.ids import MemberId
 from hub.domain.signing.keys import Algorithm, PrivateKey
 from hub.domain.signing.registered import Purpose
 from hub.domain.timestamp import format_timestamp
@@ -143,8 +144,11 @@ async def test_a_key_that_was_rotated_stays_published_and_signs_no_more(hubs: Hu
     assert after.object.public == rotated.public != before.object.public
     assert kids(after)[1:] == kids(before)[1:]
     _, published = await list_keys(node)
-    ended = {key.public.kid for key in published if key.until_us is not None}
-    assert ended == {before.object.public.kid}
+    (ended,) = (key for key in published if key.until_us is not None)
+    assert ended.public == before.object.public
+    assert ended.until_us is not None
+    statuses = [ended.jwk(MemberId("identity--hub"), at_us)["hub"]["status"] for at_us in (node.now_us(), ended.until_us)]
+    assert statuses == ["active", "expired"]  # nodes that were not started anew go on signing with it for a while
     assert len(published) == 4
 
 

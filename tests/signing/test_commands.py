@@ -149,7 +149,7 @@ def test_a_hubs_attestation_vouches_for_what_nobody_signed(shell: Shell):
     obj, key = indicator(), PrivateKey.generate()
     attested = Attestation(HUB, object_digest(obj), obj["id"], obj["modified"], Attested.UNSIGNED, MINUTE_US)
     given, statement = shell.write("given.json", obj), shell.folder / "attestation"
-    keys = shell.write("keys.json", {"keys": [HubKey(key.public, Purpose.OBJECT, MINUTE_US).jwk(HUB)]})
+    keys = shell.write("keys.json", {"keys": [HubKey(key.public, Purpose.OBJECT, MINUTE_US).jwk(HUB, MINUTE_US)]})
     statement.write_text(attested.sign(key))
     told = shell.run("verify", given, "--keys", keys, "--attestation", statement)
     assert told.startswith("good\t")
@@ -165,7 +165,7 @@ def test_nobody_but_the_hub_attests_when_it_took_what_a_compromised_key_signed(s
     members, hubs = read_signing_key(key), PrivateKey.generate()
     signed = shell.signed(key, indicator(created_by_ref=ENERGY.id))
     compromised = MemberKey(members.public, ENERGY.id, "signing", 0, 0, revoked_us=MINUTE_US, compromised_from_us=MINUTE_US).jwk(MINUTE_US)
-    published = [HubKey(hubs.public, purpose, 0).jwk(HUB) for purpose in (Purpose.OBJECT, Purpose.RESPONSE)]
+    published = [HubKey(hubs.public, purpose, 0).jwk(HUB, MINUTE_US) for purpose in (Purpose.OBJECT, Purpose.RESPONSE)]
     statement = shell.folder / "attestation"
     (obj,) = objects_in(signed)
     for signer, hub, told, words in (

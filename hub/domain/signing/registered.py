@@ -85,6 +85,9 @@ class MemberKey:
         return {**self.public.jwk(), "hub": {"owner": self.member, "status": self.status_at(at_us).value, **told}}
 
 
+OVERLAP_US = 86_400_000_000  # for which a key of the hub's stays good beside the one that takes its place: until each node was started anew
+
+
 @dataclass(frozen=True, slots=True)
 class HubKey:
     """A public key of the hub's own."""
@@ -92,12 +95,12 @@ class HubKey:
     public: PublicKey
     purpose: Purpose
     since_us: int
-    until_us: int | None = None  # when another took its place; None: it is in use
+    until_us: int | None = None  # until when nodes may sign with it, since another took its place; None: it is in use
 
-    def jwk(self, owner: MemberId) -> dict[str, Any]:
-        """Return the key as a JSON Web Key; `owner` is the hub's identity."""
+    def jwk(self, owner: MemberId, at_us: int) -> dict[str, Any]:
+        """Return the key as a JSON Web Key, with its status at a moment; `owner` is the hub's identity."""
         ended = {} if self.until_us is None else {"not_after": format_timestamp(self.until_us)}
-        status = KeyStatus.ACTIVE if self.until_us is None else KeyStatus.EXPIRED
+        status = KeyStatus.ACTIVE if self.until_us is None or at_us < self.until_us else KeyStatus.EXPIRED
         told = {
             "owner": owner,
             "purpose": self.purpose.value,
