@@ -29,7 +29,7 @@ def list_audits(
     """List items that were drawn at random and wait for a ruling, the oldest first."""
 
     async def work(hub: Hub) -> list[models.Item]:
-        first = adjudicate.row_of(hub, after) if after is not None else 0
+        first = adjudicate.row_after(hub, after)
         found = await adjudicate.list_open_audits(hub, await hub.directory(), COMMAND_LINE, after=first, limit=limit)
         return [render.shown(one) for one in found]
 

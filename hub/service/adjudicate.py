@@ -17,7 +17,7 @@ from hub.domain.member import Member, MemberKind, Principal, Role
 from hub.domain.naming import checked_name
 from hub.domain.scoring import Rating, Verdict, rate
 from hub.domain.standing_rules import StandingRules
-from hub.errors import NotFound, Withheld
+from hub.errors import Invalid, NotFound, Withheld
 from hub.service.administer import COMMAND_LINE, Change, change, require_active, require_role
 from hub.service.context import Hub
 from hub.store.feed import labels_named
@@ -65,14 +65,21 @@ async def list_open_audits(hub: Hub, directory: Directory, principal: Principal,
 
 
 def row_of(hub: Hub, handle: str) -> int:
-    """Return the row of the item that goes by a handle.
+    """Return the row of the item that goes by a handle; 0, which no item has, where nothing goes by it."""
+    return Handles.of(hub.secret).find_row(handle) or 0
+
+
+def row_after(hub: Hub, handle: str | None) -> int:
+    """Return the row after which a list goes on; 0 where it is to begin.
 
     Raises:
-        NotFound: nothing goes by it.
+        Invalid: nothing goes by the handle.
     """
-    row = Handles.of(hub.secret).find_row(handle)
-    if row is None:
-        raise NotFound("there is no such item")
+    if handle is None:
+        return 0
+    row = row_of(hub, handle)
+    if not row:
+        raise Invalid("after: this is no id that a list ended with")
     return row
 
 

@@ -177,6 +177,6 @@ async def _postgres_errors() -> AsyncIterator[None]:
         yield
     except asyncpg.UniqueViolationError as e:
         raise Duplicate(e.constraint_name or "") from e
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError,
-            asyncpg.TransactionRollbackError, ConnectionError, TimeoutError) as e:  # fmt: skip
+    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.OperatorInterventionError,
+            asyncpg.InsufficientResourcesError, asyncpg.TransactionRollbackError, ConnectionError, TimeoutError) as e:  # fmt: skip
         raise Unavailable("the database cannot take this now; try again later", reason=f"{type(e).__name__}: {e}") from e

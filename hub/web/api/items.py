@@ -18,7 +18,7 @@ from hub.web.api.operation import Call, Operation
 async def list_items(call: Call[models.ItemPage]) -> Listing[models.Item]:
     """List items that were drawn for a ruling and that you may rule on, as a coordinator or an agency."""
     sent = call.sent
-    after = adjudicate.row_of(call.hub, sent.after) if sent.after is not None else 0
+    after = adjudicate.row_after(call.hub, sent.after)
     found = await adjudicate.list_open_audits(call.hub, call.directory, call.principal, after=after, limit=sent.limit)
     following = found[-1].handle if len(found) == sent.limit else None
     return Listing[models.Item](items=[shown(one) for one in found], next=following)

@@ -4,7 +4,7 @@ from aiohttp import hdrs
 
 from hub.domain.timestamp import format_timestamp
 from hub.service import report_backs
-from hub.service.adjudicate import row_of
+from hub.service.adjudicate import row_after, row_of
 from hub.service.report_backs import Picture, RequestAnswer
 from hub.web.api import standing_models as models
 from hub.web.api.models import Listing, NamePage
@@ -15,7 +15,7 @@ from hub.web.api.render import moment
 async def list_report_backs(call: Call[NamePage]) -> Listing[models.ReportBack]:
     """List what your member is asked to report on, and what it asks for itself."""
     sent = call.sent
-    after = row_of(call.hub, sent.after) if sent.after is not None else 0
+    after = row_after(call.hub, sent.after)
     found = await report_backs.list_report_backs(call.hub, call.directory, call.principal, after=after, limit=sent.limit)
     following = found[-1].handle if len(found) == sent.limit else None
     return Listing[models.ReportBack](items=[shown(one) for one in found], next=following)
