@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub.domain.anonymity import label_of_rendition
 from hub.domain.ids import MemberId
 from hub.domain.label import Label
 from hub.domain.marking import SHARING_EXTENSION, TLP2_IDS, Tlp
@@ -34,7 +35,7 @@ def test_members_that_are_asked_about_together_are_decided_about_alike(
     for member, decision in decide_all(bundle, list(by_id.values()), label, collection):
         if bundle.decide_readers([member], collection)[0].allowed:
             original = bundle.decide_label(member, label, collection)
-            rendition = bundle.decide_label(member, replace(label, anonymous=True, producer=None), collection)
+            rendition = bundle.decide_label(member, label_of_rendition(label, label.recipients), collection)
             assert decision == (rendition if label.attribution != "everyone" and not original.allowed else original)
         else:
             assert not decision.allowed

@@ -180,7 +180,7 @@ async def test_a_certificate_is_read_anew_at_a_hangup(sqlite_url: str, tmp_path:
 @pytest.fixture
 async def workers(postgresql_url: str, tmp_path: Path) -> AsyncIterator[tuple[Process, str]]:
     token = await prepare(postgresql_url)
-    async with serve_process(postgresql_url, tmp_path, workers=2, requests_per_min=0) as hub:
+    async with serve_process(postgresql_url, tmp_path, workers=2, requests_per_min=0, keys_dir=tmp_path / "keys") as hub:
         yield hub, token
 
 
