@@ -57,10 +57,10 @@ def test_content_flows_while_its_agreement_is_in_force_and_to_its_parties_only(
     steps = list(beginning)
     for dice, change, push, time, follow in rounds:
         steps += [*([change] if dice == 0 else []), *([push] if dice == 1 else []), time, follow]
-    runner.run(_live(World(site), steps))
+    assert runner.run(_live(World(site), steps)) == {}
 
 
-async def _live(world: World, steps: list[tuple[str, Any]]) -> None:
+async def _live(world: World, steps: list[tuple[str, Any]]) -> dict[str, set[str]]:
     await world.begin()
     for kind, detail in steps:
         if kind == "follow":
@@ -70,4 +70,4 @@ async def _live(world: World, steps: list[tuple[str, Any]]) -> None:
             world.site.now_us += detail * MINUTE_US
         else:
             await getattr(world, kind)(*detail)
-    await world.end()
+    return await world.end()

@@ -29,8 +29,8 @@ _BODIES = prepare(
 _CLOCK = prepare(select(CLOCK.c.clock_us, CLOCK.c.labels).where(CLOCK.c.collection_row == bindparam("collection")))
 
 
-async def check_feed(seeded: Seeded) -> None:
-    """Check that dates rise and are unique, that counters say what is there, and that every entry has its bytes."""
+async def check_feed(seeded: Seeded) -> int:
+    """Return how many entries there are: their dates rise and are unique, the counters say what is there, every entry has its bytes."""
     db = await open_database(seeded.url)
     try:
         async with db.read() as conn:
@@ -49,3 +49,4 @@ async def check_feed(seeded: Seeded) -> None:
     for label, entries, last_us, bytes_max in labels:
         _, count, latest_us, largest, first, last = by_label[label]
         assert (count, latest_us, largest, first, last) == (entries, last_us, bytes_max, 0, entries - 1)
+    return n

@@ -21,7 +21,7 @@ from tests.bench.seed import seed
 
 
 async def test_a_seeded_feed_is_one_that_the_hub_could_have_written(database_url: str):
-    await check_feed(await seed(database_url, 12_001))  # more than two batches
+    assert await check_feed(await seed(database_url, 12_001)) == 12_001  # more than two batches
 
 
 @pytest.mark.parametrize(("member", "sees"), [("whole", 3_000), ("most", 2_250), ("rare", 3), ("pusher", 0)])

@@ -45,10 +45,10 @@ def site(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[Sit
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(history=HISTORIES)
 def test_who_follows_the_feed_misses_nothing_and_gets_nothing_else(history: list, site: Site, runner: asyncio.Runner) -> None:
-    runner.run(_live(World(site), history))
+    assert runner.run(_live(World(site), history)) == {}
 
 
-async def _live(world: World, history: list) -> None:
+async def _live(world: World, history: list) -> dict[str, set[tuple[str, str]]]:
     await world.begin()
     marks: dict[tuple[int, int], str] = {}
     for kind, detail in history:
@@ -69,4 +69,4 @@ async def _live(world: World, history: list) -> None:
         elif kind == "time":
             world.site.now_us += detail
             await world.tick()
-    await world.end()
+    return await world.end()

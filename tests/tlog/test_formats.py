@@ -160,19 +160,20 @@ A, B, C = (hash_leaf(name) for name in (b"a", b"b", b"c"))
 AB = hash_children(A, B)
 
 
-def grows(held: Checkpoint | None, old: int, new: Checkpoint, *proof: bytes) -> None:
+def grows(held: Checkpoint | None, old: int, new: Checkpoint, *proof: bytes) -> bool:
     content = str(AddCheckpoint(old, proof, sign_checkpoint(new, LOG)))
     request = AddCheckpoint.parse(content)
     assert str(request) == content
     require_growth(held, request, new)
+    return True
 
 
 def test_a_witness_cosigns_what_goes_on_from_what_it_cosigned_last() -> None:
-    grows(None, 0, checkpoint(1, A))
-    grows(checkpoint(1, A), 1, checkpoint(2, AB), B)
-    grows(checkpoint(2, AB), 2, checkpoint(2, AB))
-    grows(checkpoint(2, AB), 2, checkpoint(3, hash_children(AB, C)), C)
-    grows(checkpoint(0, EMPTY_ROOT), 0, checkpoint(1, A))
+    assert grows(None, 0, checkpoint(1, A))
+    assert grows(checkpoint(1, A), 1, checkpoint(2, AB), B)
+    assert grows(checkpoint(2, AB), 2, checkpoint(2, AB))
+    assert grows(checkpoint(2, AB), 2, checkpoint(3, hash_children(AB, C)), C)
+    assert grows(checkpoint(0, EMPTY_ROOT), 0, checkpoint(1, A))
 
 
 def test_a_witness_cosigns_no_second_root_no_shrinking_and_nothing_unproved() -> None:

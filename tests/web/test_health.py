@@ -81,5 +81,7 @@ async def test_loops_that_are_paused_end_at_once_when_they_are_stopped():
         stop.set()
         raise RuntimeError("no luck")
 
+    loops = Loops([Loop("unlucky", fail)], pause_first_s=3600)
     async with asyncio.timeout(WITHIN_S):
-        await Loops([Loop("unlucky", fail)], pause_first_s=3600).run(stop)
+        await loops.run(stop)
+    assert loops.failing == {}

@@ -282,6 +282,7 @@ def test_an_allowance_of_nothing_is_no_limit():
     allowance = Allowance(0, "requests")
     for _ in range(10_000):
         take(allowance, "one", 1000)
+    assert allowance._buckets == {}
 
 
 def test_an_allowance_forgets_who_has_all_of_theirs_again():

@@ -118,6 +118,7 @@ async def test_a_lane_that_nobody_knows_to_be_taken_runs_out_though_its_node_kee
         await make_all(world.hub)
         await until(lambda: has_sent(2))
         go_on.set()
+    assert [endpoint.url for endpoint, _ in recorder.sent] == ["https://slow.example/", URL]
 
 
 async def test_an_ended_secret_signs_nothing_of_what_was_taken_before(world: World, recorder: Recorder):

@@ -378,6 +378,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(sqlite_url: str):
         token = site.community.tokens["reader"]
         writer.write(f"GET /api/v1/stream?full=true HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
         await reader.readuntil(b"retry: ")
+        assert open_streams(site) == 1
         for _ in range(3):
             await share(site, *(indicator(description="x" * 15_000) for _ in range(300)))
         await until(lambda: open_streams(site) == 0)
