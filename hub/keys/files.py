@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hub.domain.signing.keys import PrivateKey
 from hub.domain.signing.registered import Purpose
 from hub.errors import ConfigError, Invalid
+from hub.keys.whole import write_whole
 
 _PASSPHRASE_BYTES = 32
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -76,15 +77,8 @@ def write_key(directory: Path, purpose: Purpose, key: PrivateKey, passphrase: by
         ConfigError: the file cannot be written.
     """
     path = key_path(directory, purpose, key.public.kid)
-    part = path.with_name(f".{path.name}.part")
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
-            file.write(key.to_pem(passphrase))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync(directory)
+        write_whole(path, key.to_pem(passphrase), mode=0o400)
     except OSError as e:
         raise ConfigError(f"keys_dir: cannot write {path}: {e.strerror}") from e
 
@@ -92,11 +86,3 @@ def write_key(directory: Path, purpose: Purpose, key: PrivateKey, passphrase: by
 def key_path(directory: Path, purpose: Purpose, kid: str) -> Path:
     """Return the file of a key."""
     return directory / f"{purpose}.{kid}.pem"
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -3,11 +3,11 @@ backup is not signed as if nothing had been published since.
 """
 
 import fcntl
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from hub.errors import Unavailable
+from hub.keys.whole import write_whole
 
 FILE = "checkpoint.last"
 
@@ -34,7 +34,6 @@ def remember(path: Path, note: str, *, unless: Callable[[str], bool] | None = No
     Raises:
         Unavailable: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.with_name(f".{path.name}.lock").open("w") as lock:
@@ -42,19 +41,6 @@ def remember(path: Path, note: str, *, unless: Callable[[str], bool] | None = No
             held = read_remembered(path)
             if held is not None and unless is not None and unless(held):
                 return
-            with part.open("w", encoding="utf-8") as file:
-                file.write(note)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-            _sync(path.parent)
+            write_whole(path, note.encode())
     except OSError as e:
         raise Unavailable(f"cannot write {path}, which holds the last checkpoint that this node knows of", reason=str(e)) from e
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

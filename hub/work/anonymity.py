@@ -1,12 +1,12 @@
 """The loop that appends renditions of what was given anonymously."""
 
 import asyncio
-import contextlib
 import logging
 
 from hub.errors import Unavailable
 from hub.service.context import Hub
 from hub.service.renditions import publish_renditions
+from hub.service.turns import wait_for_any
 from hub.store.database import Duplicate
 
 _LOOK_S = 1.0
@@ -22,5 +22,4 @@ async def publish(hub: Hub, stop: asyncio.Event) -> None:
                 continue
         except (Duplicate, Unavailable) as e:
             log.warning("anonymous content waits: %s", e.detail)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _LOOK_S)
+        await wait_for_any((stop,), _LOOK_S)

@@ -4,13 +4,13 @@ What comes within a second is taken together: a round for each push would cost a
 """
 
 import asyncio
-import contextlib
 import logging
 from time import perf_counter
 
 from hub.errors import Unavailable
 from hub.service.assess import LINES_MAX, assess, is_behind
 from hub.service.context import Hub
+from hub.service.turns import wait_for_any
 from hub.store.database import Duplicate
 from hub.store.leases import take_lease
 
@@ -42,8 +42,7 @@ async def assess_ledger(hub: Hub, stop: asyncio.Event, holder: str) -> None:
             log.warning("the ledger waits: %s", e.detail)
         rest = _REST_AMID_WRITES if hub.db.writing else _REST
         rest_s = min(_REST_MAX_S, rest * (perf_counter() - began)) if goes_on else _GATHER_S
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), rest_s)
+        await wait_for_any((stop,), rest_s)
 
 
 async def _lease(hub: Hub, holder: str) -> int:

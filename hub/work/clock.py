@@ -1,11 +1,11 @@
 """The loop that lets time pass in collections in which something is delayed for somebody."""
 
 import asyncio
-import contextlib
 import logging
 
 from hub.errors import Unavailable
 from hub.service.context import Hub
+from hub.service.turns import wait_for_any
 from hub.store.database import Duplicate
 from hub.store.leases import take_lease
 from hub.store.views import tick_clocks
@@ -30,5 +30,4 @@ async def tick(hub: Hub, stop: asyncio.Event, holder: str) -> None:
                 hub.feed_moved.set()  # what was delayed may be in view by now
         except (Duplicate, Unavailable) as e:
             log.warning("clocks stand: %s", e.detail)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _TICK_S)
+        await wait_for_any((stop,), _TICK_S)

@@ -7,14 +7,14 @@ from hub.domain.connector import Source
 from hub.errors import ConfigError, Conflict, Unavailable
 from hub.service.connecting import run_source
 from hub.service.context import Hub
+from hub.service.turns import wait_for_any
 
 
 async def poll(hub: Hub, source: Source, stop: asyncio.Event) -> None:
     """Run a source again and again until `stop` is set; a run that is under way then is cut off, and begins again where it was."""
     while not stop.is_set():
         await _run_once(hub, source, stop)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), source.poll_interval_s)
+        await wait_for_any((stop,), source.poll_interval_s)
 
 
 async def _run_once(hub: Hub, source: Source, stop: asyncio.Event) -> None:

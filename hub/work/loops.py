@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from hub.service.turns import wait_for_any
+
 _PAUSE_FIRST_S = 1.0
 _PAUSE_MAX_S = 60.0
 
@@ -52,14 +54,6 @@ class Loops:
                 return
             if clock.time() - began > _PAUSE_MAX_S:
                 pause_s = self._pause_first_s
-            await _wait(stop, pause_s)
+            await wait_for_any((stop,), pause_s)
             pause_s = min(pause_s * 2, _PAUSE_MAX_S)
             del self.failing[loop.name]
-
-
-async def _wait(stop: asyncio.Event, pause_s: float) -> None:
-    try:
-        async with asyncio.timeout(pause_s):
-            await stop.wait()
-    except TimeoutError:
-        pass

@@ -1,13 +1,13 @@
 """The loop that finishes big pushes, and the one that forgets what is kept of pushes for a while only."""
 
 import asyncio
-import contextlib
 import logging
 
 from hub.errors import Unavailable
 from hub.service.admit import finish_push
 from hub.service.append import LEASE_US
 from hub.service.context import Hub
+from hub.service.turns import wait_for_any
 from hub.store.nonces import forget_nonces
 from hub.store.pushes import forget_pushes, lease_push, release_pushes
 
@@ -32,7 +32,7 @@ async def finish_pushes(hub: Hub, stop: asyncio.Event) -> None:
                 continue
         except Unavailable as e:
             log.warning("pushes wait: %s", e.detail)
-        await _wait(stop, hub.pushes_waiting, _LOOK_S)
+        await wait_for_any((stop, hub.pushes_waiting), _LOOK_S)
         hub.pushes_waiting.clear()
 
 
@@ -44,16 +44,4 @@ async def forget_old_pushes(hub: Hub, stop: asyncio.Event) -> None:
             await hub.db.write(forget_nonces, now_us=hub.now_us())
         except Unavailable as e:
             log.warning("old status resources and nonces stay for now: %s", e.detail)
-        await _wait(stop, None, _FORGET_S)
-
-
-async def _wait(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float) -> None:
-    """Wait until one of the events is set, or for some seconds."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in (stop, wake) if event is not None]
-    try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await wait_for_any((stop,), _FORGET_S)

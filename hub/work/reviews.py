@@ -1,7 +1,6 @@
 """The loop that tells of sharing agreements whose review is due."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 
@@ -9,6 +8,7 @@ from hub.domain.timestamp import format_timestamp
 from hub.errors import Unavailable
 from hub.service.agreements import note_reviews
 from hub.service.context import Hub
+from hub.service.turns import wait_for_any
 from hub.store.database import Duplicate
 
 _LOOK_S = 600.0
@@ -29,5 +29,4 @@ async def remind(hub: Hub, stop: asyncio.Event, tell_number: Callable[[float], N
                 log.warning("the sharing agreement %s is to be reviewed by %s", agreement.slug, format_timestamp(agreement.review_us))
         except (Duplicate, Unavailable) as e:
             log.warning("reviews of agreements are looked for later: %s", e.detail)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _LOOK_S)
+        await wait_for_any((stop,), _LOOK_S)

@@ -1,7 +1,6 @@
 """The loop that enters what was accepted into the transparency log and signs it, within a second, on one node at a time."""
 
 import asyncio
-import contextlib
 import logging
 from time import monotonic
 
@@ -9,6 +8,7 @@ from hub.errors import Unavailable
 from hub.service.context import Hub
 from hub.service.log_keeping import is_behind, is_sound, memory_of, sign
 from hub.service.sequence import enter
+from hub.service.turns import wait_for_any
 from hub.store.database import Duplicate
 from hub.store.leases import take_lease
 
@@ -48,8 +48,7 @@ async def keep_log(hub: Hub, stop: asyncio.Event, holder: str) -> None:
                 log.error("the transparency log waits: %s", e.detail)  # noqa: TRY400 - the detail says it all
             hub.log.hindrance = e.detail
             rest_s = _UNAVAILABLE_LOOK_S
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), rest_s if hub.log.fault is None else _FAULTY_LOOK_S)
+        await wait_for_any((stop,), rest_s if hub.log.fault is None else _FAULTY_LOOK_S)
 
 
 async def catch_up(hub: Hub) -> None:

@@ -1,13 +1,13 @@
 """The loop that has the log's checkpoints cosigned, in the process that keeps the log."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 
 from hub.errors import NotFound, Unavailable
 from hub.outbound.witness import WitnessClient
 from hub.service.context import Hub
+from hub.service.turns import wait_for_any
 from hub.service.witnessing import Witness, have_cosigned
 
 _LOOK_S = 1.0
@@ -34,5 +34,4 @@ async def _ask(hub: Hub, client: WitnessClient, witness: Witness, stop: asyncio.
             except Unavailable as e:
                 log.warning("a checkpoint is not cosigned: %s", e.detail)
                 rest_s = _REST_S
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), rest_s)
+        await wait_for_any((stop,), rest_s)
