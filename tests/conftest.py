@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import PostgresServer, find_binaries
+from tests.scratch import scratch_directory
 
 
 class BeyondLoopback(Exception):  # not an OSError, which the code under test may rightly catch
@@ -36,6 +37,7 @@ def pytest_configure() -> None:
     sys.addaudithook(_refuse_beyond_loopback)
     # No test trusts a public authority, and each process that tests start would take a tenth of a second to read all of them.
     os.environ["SSL_CERT_FILE"] = os.devnull
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_directory()))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from tests.scratch import scratch_directory
+
 START_S_MAX = 60
 VERSION_MIN = 15  # the first whose CREATE DATABASE may copy the template's files, which costs a fifth of logging each page
 # fsync is off for speed: a test may kill the hub or this server, but not the machine.
@@ -54,8 +56,7 @@ class PostgresServer:
     def start(cls, binaries: Path) -> "PostgresServer":
         """Make a cluster with the programs in `binaries` and wait until it answers."""
         account = _ordinary_account() if os.geteuid() == 0 else None
-        # Not the session's temporary directory: a socket's path has a limit of some 100 bytes.
-        directory = Path(tempfile.mkdtemp(prefix="hub-pg-", dir="/tmp"))
+        directory = Path(tempfile.mkdtemp(prefix="hub-pg-", dir=scratch_directory()))
         if account is not None:
             shutil.chown(directory, account)
             binaries = _readable_copy(binaries, directory)

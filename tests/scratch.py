@@ -1,0 +1,19 @@
+"""Where tests write: in memory, where this machine has a file system there with room, as some 10,000 databases a run are written."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+_IN_MEMORY = Path("/dev/shm")
+_ROOM_MIN = 2 << 30  # bytes; containers have 64 MiB there unless told otherwise
+
+
+def scratch_directory() -> Path:
+    """Return a directory for what lives no longer than the run; its path is short, as those of sockets have a limit of some 100 bytes."""
+    try:
+        if shutil.disk_usage(_IN_MEMORY).free >= _ROOM_MIN:
+            with tempfile.TemporaryFile(dir=_IN_MEMORY):
+                return _IN_MEMORY
+    except OSError:
+        pass
+    return Path("/tmp")
