@@ -208,6 +208,10 @@ class View:
         """Whether entries come into view as time passes, without anything being appended."""
         return any(isinstance(s[-1], Shift) and s[-1].delay_us for s in self.special.values())
 
+    def has(self, label: LabelId) -> bool:
+        """Whether entries of a label come into view, now or after a delay."""
+        return label in self._plainly or label in self.special
+
     def horizon_us(self, label: LabelId, clock_us: int) -> int:
         """Return the date added up to which entries of a label are in view; -1 if the label is not."""
         segments = PLAIN if label in self._plainly else self.special.get(label)

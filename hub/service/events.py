@@ -94,15 +94,11 @@ class _Telling:
         )  # fmt: skip
 
     async def _beside(self, taken: Taken, subscription: Subscription, stored: StoredEvent) -> Event | None:
-        if stored.member is not None and stored.member != subscription.member:
+        member = self.directory.members.get(subscription.member)
+        if member is None or member.suspended:
             return None
-        if stored.place is None or self.held is None:
-            member = self.directory.members.get(subscription.member)
-            if member is None or member.suspended:
-                return None
-            return tell_beside(None, stored, (), id=taken.id, sequence=taken.sequence)
-        seen = await self._sees(subscription.member)
-        if seen is None or not stored.was_in(seen.view):
+        seen = await self._sees(member.id)
+        if not stored.concerns(member.id, seen.view if seen is not None else None):
             return None
-        labels = (await parts_of(self.hub, self.collection_row, [stored.place.label]))[stored.place.label]
+        labels = (await parts_of(self.hub, self.collection_row, [stored.label]))[stored.label] if stored.label is not None else ()
         return tell_beside(self.held, stored, labels, id=taken.id, sequence=taken.sequence)

@@ -15,20 +15,19 @@ from hub.domain.ids import LabelId
 from hub.domain.item_facts import keys_of
 from hub.domain.label import Label, Severity
 from hub.domain.marking import SHARING_EXTENSION
-from hub.domain.member import Member, Principal, Role
+from hub.domain.member import Member
 from hub.domain.reporting import wanted_of
 from hub.domain.taxii import ALL_VERSIONS, Grantee, audiences_of
 from hub.domain.webhooks.event import EventKind
 from hub.domain.webhooks.subscription import Happening
 from hub.service.context import Hub
-from hub.service.view import Seen, rights, see
+from hub.service.view import Seen, may_read, see
 from hub.store.feed import Selection, bodies, list_labels, page_of_keys
 from hub.store.happened import HUB_ROW, HappenedEntry, StoredEvent, entries_happened, events_after
 from hub.store.subscriptions import Held, load_subscriptions, read_edition
 
 PAGE = 200  # happenings that are read at a time
 _PAGE_BYTES_MAX = 4_000_000  # of objects that are looked into at a time
-_READER = "webhook"  # the credential in whose name views are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,7 @@ async def subscribed(hub: Hub) -> Held:
 
 async def view_of(hub: Hub, directory: Directory, member: Member, held: HeldCollection) -> Seen | None:
     """Return what a member sees of a collection now, or None where it may not read it."""
-    decision = await rights(hub, directory, Principal(_READER, Role.READER, member), held.collection)
-    return await see(hub, directory, member, held) if decision.can_read else None
+    return await see(hub, directory, member, held) if await may_read(hub, directory, member, held.collection) else None
 
 
 @dataclass(slots=True)
@@ -117,7 +115,7 @@ class Reading:
         stored: list[StoredEvent] = []
         if not urgent:
             stored, end_us = await self._events(held.row, after_us, end_us)
-        labels = await parts_of(self.hub, held.row, [e.place.label for e in entries.values()] + [e.place.label for e in stored if e.place])
+        labels = await parts_of(self.hub, held.row, [e.place.label for e in entries.values()] + [e.label for e in stored if e.label])
         happened = [
             self._entry(held, seen, entries[row], at_us, found[row], labels[entries[row].place.label])
             for at_us, row, _ in keys
@@ -180,7 +178,7 @@ def _fitting(keys: list[tuple[int, int, int]], end_us: int) -> tuple[list[tuple[
 
 
 def _beside(held: HeldCollection, event: StoredEvent, labels: Mapping[LabelId, tuple[Label, ...]]) -> Happened:
-    known = labels[event.place.label] if event.place is not None else ()
+    known = labels[event.label] if event.label is not None else ()
     happening = Happening((event.kind,), held.collection.id, known, event.subject.partition("--")[0])
     return Happened(event.date_us, happening, stored=event)
 
@@ -196,9 +194,7 @@ def _for_member(stretch: Stretch, member: Member, seen: Seen | None) -> Stretch:
 def _told(happened: Happened, member: Member, seen: Seen | None) -> Happened | None:
     event = happened.stored
     if event is not None:
-        is_theirs = event.member is None or event.member == member.id
-        is_seen = event.place is None or (seen is not None and event.was_in(seen.view))
-        return happened if is_theirs and is_seen else None
+        return happened if event.concerns(member.id, seen.view if seen is not None else None) else None
     happening = happened.happening
     if not happened.asked or (happening.producer != member.id and not happened.asked.isdisjoint(audiences_of(member))):
         return happened

@@ -4,15 +4,17 @@ from hub.domain.appending import EntryState, LineageState
 from hub.domain.directory import Directory
 from hub.domain.ledger import LedgerKind
 from hub.domain.member import Principal
+from hub.domain.pseudonym import Pseudonyms
 from hub.domain.taxii import Query
 from hub.errors import NotFound, Withheld
+from hub.service.append import again
 from hub.service.context import Hub
+from hub.service.deletions import Audiences, tell_deletion, with_audiences
 from hub.service.renditions import withdraw_renditions
 from hub.service.retrieve import get_collection
 from hub.service.view import see
 from hub.store.append import delete_versions, load_object
 from hub.store.database import Connection
-from hub.store.happened import record_deletion
 from hub.store.ledger import add_event
 
 
@@ -29,14 +31,14 @@ async def delete_object(hub: Hub, directory: Directory, principal: Principal, ro
     member = principal.member
     seen = await see(hub, directory, member, held)
 
-    async def delete(conn: Connection) -> None:
+    async def delete(conn: Connection, audiences: Audiences) -> None:
         now_us = hub.now_us()
         batch = await load_object(conn, held.row, object_id, now_us)
         own = next((o for o in batch.lineages.values() if o.owner == member.id and o.entries), None)
         if own is not None and (gone := _asked_for(own, query)):
             await delete_versions(conn, batch, own, gone, deleted_by=principal.credential)
-            await record_deletion(conn, held.row, object_id, gone, now_us=now_us)
-            await withdraw_renditions(conn, hub, directory, held, own, gone)
+            await tell_deletion(conn, audiences, batch, object_id, gone)
+            await withdraw_renditions(conn, hub, directory, held, own, gone, audiences)
             if not own.entries:
                 last = gone[-1].version.row
                 await add_event(conn, LedgerKind.DELETED, member.id, at_us=now_us, version_row=last, collection_row=held.row)
@@ -47,8 +49,8 @@ async def delete_object(hub: Hub, directory: Directory, principal: Principal, ro
             raise Withheld("this object is another producer's; only its producer may delete it")
         raise NotFound("no such object in this collection")
 
-    await hub.db.write(delete)
-    hub.feed_moved.set()
+    rendition_id = Pseudonyms.of(hub.secret).id_of(member.id, object_id)
+    await with_audiences(hub, directory, held, (object_id, rendition_id), lambda audiences: again(hub, delete, audiences))
 
 
 def _asked_for(lineage: LineageState, query: Query) -> list[EntryState]:

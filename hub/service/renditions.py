@@ -17,11 +17,11 @@ from hub.domain.stix import Limits, read_object
 from hub.domain.stix_vocabulary import SCO_TYPES
 from hub.service.append import again
 from hub.service.context import Hub
+from hub.service.deletions import Audiences, tell_deletion
 from hub.service.introducing import introduced_by
 from hub.store.anonymity import call_off, find_due, find_versions, finish_work, list_work
 from hub.store.append import delete_versions, load_batch, load_object, lock_collection, write_batch
 from hub.store.database import Connection
-from hub.store.happened import record_deletion
 
 _BATCH_MAX = 500  # renditions that are appended in one transaction
 _BY = "hub"  # who deletes a rendition
@@ -61,9 +61,14 @@ async def _publish(conn: Connection, directory: Directory, held: HeldCollection,
 
 
 async def withdraw_renditions(
-    conn: Connection, hub: Hub, directory: Directory, held: HeldCollection, lineage: LineageState, gone: Collection[EntryState]
-) -> None:
-    """Take back the renditions of versions of an original that are deleted, those that are still to be appended included."""
+    conn: Connection, hub: Hub, directory: Directory, held: HeldCollection, lineage: LineageState, gone: Collection[EntryState],
+    audiences: Audiences,
+) -> None:  # fmt: skip
+    """Take back the renditions of versions of an original that are deleted, those that are still to be appended included.
+
+    Args:
+        audiences: also those of the rendition's entries.
+    """
     if lineage.attribution is Attribution.EVERYONE:
         return
     pseudonyms = Pseudonyms.of(hub.secret)
@@ -79,4 +84,4 @@ async def withdraw_renditions(
     withdrawn = [entry for entry in rendition.entries if not has_versions or entry.version_us in versions]
     if withdrawn:
         await delete_versions(conn, batch, rendition, withdrawn, deleted_by=_BY)
-        await record_deletion(conn, held.row, rendition.stix_id, withdrawn, now_us=hub.now_us())
+        await tell_deletion(conn, audiences, batch, rendition.stix_id, withdrawn)

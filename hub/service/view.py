@@ -12,7 +12,7 @@ from hub.domain.directory import Directory, HeldCollection
 from hub.domain.feed import Granted, Observed, View, delay_us
 from hub.domain.ids import LabelId
 from hub.domain.label import Label
-from hub.domain.member import Member, Principal
+from hub.domain.member import Member, Principal, Role
 from hub.domain.policy import CollectionDecision, Decision, PolicyBundle
 from hub.domain.policy_classes import ANYBODY, for_any_other
 from hub.domain.taxii import Collection
@@ -25,6 +25,7 @@ from hub.store.views import record_observation
 
 _TRIES_MAX = 50
 _DECISIONS_MAX = 1_000_000
+_ANY_CREDENTIAL = "member"
 _STATISTICS_KEEP_US = 10_000_000  # a plan rests on counts and sizes that are at most this old
 
 
@@ -69,7 +70,7 @@ async def see(hub: Hub, directory: Directory, member: Member, held: HeldCollecti
             return seen
         async with hub.db.read() as conn:
             labels = (await list_labels(conn, held.row))[: head.labels]
-        grants = await _granted(hub, directory, member, held.collection, labels)
+        grants = await granted(hub, directory, member, held.collection, labels)
         observed = Observed.from_json(head.labels_seen, head.state) if head.edition >= 0 else Observed()
         if head.edition < 0 or _differs(observed, grants):
             await hub.db.write(record_observation, held.row, member.id, grants)
@@ -89,6 +90,11 @@ async def rights(hub: Hub, directory: Directory, principal: Principal, collectio
         known = KeptRights(member, collection, decision)
         kept.keep_rights(key, known)
     return known.decision
+
+
+async def may_read(hub: Hub, directory: Directory, member: Member, collection: Collection) -> bool:
+    """Return whether a member may read a collection, by one of its credentials."""
+    return (await rights(hub, directory, Principal(_ANY_CREDENTIAL, Role.READER, member), collection)).can_read
 
 
 async def decide(
@@ -132,7 +138,8 @@ def _decisions(kept: Kept, key: tuple[str, Member, Collection]) -> KeptDecisions
     return known
 
 
-async def _granted(hub: Hub, directory: Directory, member: Member, collection: Collection, labels: list[StoredLabel]) -> list[Granted]:
+async def granted(hub: Hub, directory: Directory, member: Member, collection: Collection, labels: list[StoredLabel]) -> list[Granted]:
+    """Return what policy says of each of `labels`, which hold the parts of those that are narrowed."""
     decisions = await decide(hub, directory, member, collection, labels)
     grants: list[Granted] = []
     for label in labels:

@@ -1,7 +1,8 @@
 """What happened: entries as events tell of them, and what happened beside the feed, in the order of its collection's clock."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,13 +14,14 @@ from hub.domain.ids import LabelId, MemberId
 from hub.domain.timestamp import format_timestamp
 from hub.domain.webhooks.event import EventKind
 from hub.store.append import lock_collection
-from hub.store.database import Connection, among, prepare
+from hub.store.database import Connection, Row, among, prepare, unsought
 from hub.store.tables import table
 
 ENTRY = table("entry")
 VERSION = table("version")
 OBJECT = table("object")
 EVENT = table("event")
+AUDIENCE = table("audience")
 CLOCK = table("collection_clock")
 
 HUB_ROW = 0  # stands for a collection where an event belongs to none
@@ -59,12 +61,18 @@ _ENTRIES = prepare(
     )
     .where(among(VERSION.c.row, "rows"))
 )  # fmt: skip
+_LABELS_OF = prepare(
+    select(ENTRY.c.label_id)
+    .join(OBJECT, OBJECT.c.row == ENTRY.c.object_row)
+    .where(among(OBJECT.c.stix_id, "ids"), unsought(ENTRY.c.collection_row) == bindparam("collection"))
+    .distinct()
+)
 _CLOCKS = prepare(select(CLOCK.c.collection_row, CLOCK.c.clock_us, CLOCK.c.labels))
 _MOVE_CLOCK = prepare(update(CLOCK).where(CLOCK.c.collection_row == bindparam("collection")).values(clock_us=bindparam("clock")))
 _ADD_EVENT = prepare(insert(EVENT))
 _EVENT_COLUMNS = (
-    EVENT.c.date_us, EVENT.c.kind, EVENT.c.subject, EVENT.c.member_id, EVENT.c.label_id, EVENT.c.entry_us, EVENT.c.ordinal,
-    EVENT.c.version, EVENT.c.facts,
+    EVENT.c.date_us, EVENT.c.kind, EVENT.c.subject, EVENT.c.member_id, EVENT.c.label_id, EVENT.c.audience, EVENT.c.version,
+    EVENT.c.facts,
 )  # fmt: skip
 _EVENTS_AFTER = prepare(
     select(*_EVENT_COLUMNS)
@@ -79,6 +87,8 @@ _EVENTS_AFTER = prepare(
 _EVENTS_AT = prepare(
     select(*_EVENT_COLUMNS).where(EVENT.c.collection_row == bindparam("collection"), among(EVENT.c.date_us, "dates"))
 )  # fmt: skip
+_AUDIENCES = prepare(select(AUDIENCE.c.digest, AUDIENCE.c.members).where(among(AUDIENCE.c.digest, "digests")))
+_ADD_AUDIENCE = prepare(insert(AUDIENCE))
 
 
 class Clock(NamedTuple):
@@ -118,16 +128,19 @@ class StoredEvent:
     """What happened beside the feed."""
 
     kind: EventKind
-    subject: str  # an object's id where `place` is set
+    subject: str  # an object's id where `label` is set
     date_us: int = 0  # by its collection's clock
-    member: MemberId | None = None  # whom it is for; None: whoever may see the entry, or everyone
-    place: Place | None = None  # of the entry that it is about, which may be there no longer
+    member: MemberId | None = None  # whom it is for; None: whoever saw the entry, or everyone
+    label: LabelId | None = None  # of the entry that it is about, which is gone
+    audience: frozenset[MemberId] = frozenset()  # who saw that entry at that moment
     version: str | None = None
     facts: Mapping[str, str | int | bool | None] = field(default_factory=dict)
 
-    def was_in(self, view: View) -> bool:
-        """Whether the entry that it is about was in a view when it happened: who never saw an object is not told that it is gone."""
-        return self.place is not None and self.place.effective_us(view, self.date_us) is not None
+    def concerns(self, member: MemberId, view: View | None) -> bool:
+        """Whether it is for a member with this view of its collection: of what it never saw, or may know no more, it is not told."""
+        if self.member is not None and self.member != member:
+            return False
+        return self.label is None or (member in self.audience and view is not None and view.has(self.label))
 
 
 async def read_clocks(conn: Connection) -> dict[int, Clock]:
@@ -154,43 +167,55 @@ async def record_event(conn: Connection, event: StoredEvent, *, now_us: int, col
     """
     clock_us, _ = await lock_collection(conn, collection_row)
     date_us = first_date(clock_us, now_us)
-    label, entry_us, ordinal = event.place if event.place is not None else (None, None, None)
+    audience = await _keep_audience(conn, event.audience) if event.audience else None
     await conn.execute(
-        _ADD_EVENT, collection_row=collection_row, date_us=date_us, kind=event.kind.value, member_id=event.member, label_id=label,
-        entry_us=entry_us, ordinal=ordinal, subject=event.subject, version=event.version, facts=json.dumps(dict(event.facts)),
+        _ADD_EVENT, collection_row=collection_row, date_us=date_us, kind=event.kind.value, member_id=event.member, label_id=event.label,
+        audience=audience, subject=event.subject, version=event.version, facts=json.dumps(dict(event.facts)),
     )  # fmt: skip
     await conn.execute(_MOVE_CLOCK, collection=collection_row, clock=date_us)
 
 
-async def record_deletion(conn: Connection, collection_row: int, stix_id: str, gone: Iterable[EntryState], *, now_us: int) -> None:
-    """Write down that entries of one object are gone: once for each label, as who saw none of its entries under that is told nothing."""
-    by_label: dict[LabelId, list[EntryState]] = {}
-    for entry in gone:
-        by_label.setdefault(entry.label.id, []).append(entry)
-    for label, entries in by_label.items():
-        last = max(entries, key=lambda entry: entry.date_us)
-        version = format_timestamp(last.version_us) if len(entries) == 1 else None
-        place = Place(label, last.date_us, last.ordinal)
-        await record_event(
-            conn, StoredEvent(EventKind.DELETED, stix_id, place=place, version=version), now_us=now_us, collection_row=collection_row
-        )  # fmt: skip
+async def labels_of(conn: Connection, collection_row: int, stix_ids: Collection[str]) -> set[LabelId]:
+    """Return the labels that entries of some objects have in a collection."""
+    return {LabelId(label) for (label,) in await conn.fetch(_LABELS_OF, collection=collection_row, ids=sorted(stix_ids))}
+
+
+async def record_deletion(
+    conn: Connection, collection_row: int, stix_id: str, gone: Sequence[EntryState], audience: frozenset[MemberId], *, now_us: int
+) -> None:
+    """Write down that entries of one object, which had the same label, are gone, and who saw any of them."""
+    version = format_timestamp(gone[0].version_us) if len(gone) == 1 else None
+    event = StoredEvent(EventKind.DELETED, stix_id, label=gone[0].label.id, audience=audience, version=version)
+    await record_event(conn, event, now_us=now_us, collection_row=collection_row)
 
 
 async def events_after(conn: Connection, collection_row: int, *, after_us: int, until_us: int, limit: int) -> list[StoredEvent]:
     """Return what happened beside a collection's feed, for whomever, in order."""
-    rows = await conn.fetch(_EVENTS_AFTER, collection=collection_row, after=after_us, until=until_us, limit=limit)
-    return [_event(*row) for row in rows]
+    return await _events(conn, await conn.fetch(_EVENTS_AFTER, collection=collection_row, after=after_us, until=until_us, limit=limit))
 
 
 async def events_at(conn: Connection, collection_row: int, dates_us: Sequence[int]) -> dict[int, StoredEvent]:
     """Return what happened at these dates of a collection's clock."""
-    return {row[0]: _event(*row) for row in await conn.fetch(_EVENTS_AT, collection=collection_row, dates=list(dates_us))}
+    found = await _events(conn, await conn.fetch(_EVENTS_AT, collection=collection_row, dates=list(dates_us)))
+    return {event.date_us: event for event in found}
 
 
-def _event(
-    date_us: int, kind: str, subject: str, member: str | None, label: int | None, entry_us: int | None, ordinal: int | None,
-    version: str | None, facts: str,
-) -> StoredEvent:  # fmt: skip
-    place = Place(LabelId(label), entry_us or 0, ordinal or 0) if label is not None else None
-    known = MemberId(member) if member is not None else None
-    return StoredEvent(EventKind(kind), subject, date_us, known, place, version, json.loads(facts))
+async def _events(conn: Connection, rows: Sequence[Row]) -> list[StoredEvent]:
+    digests = {digest for *_, digest, _, _ in rows if digest is not None}
+    kept = await conn.fetch(_AUDIENCES, digests=sorted(digests)) if digests else ()
+    audiences = {digest: frozenset(map(MemberId, json.loads(members))) for digest, members in kept}
+    return [
+        StoredEvent(
+            EventKind(kind), subject, date_us, MemberId(member) if member is not None else None,
+            LabelId(label) if label is not None else None, audiences.get(digest, frozenset()), version, json.loads(facts),
+        )
+        for date_us, kind, subject, member, label, digest, version, facts in rows
+    ]  # fmt: skip
+
+
+async def _keep_audience(conn: Connection, audience: frozenset[MemberId]) -> str:
+    members = json.dumps(sorted(audience))
+    digest = hashlib.sha256(members.encode()).hexdigest()
+    if not await conn.fetch(_AUDIENCES, digests=[digest]):
+        await conn.execute(_ADD_AUDIENCE, digest=digest, members=members)
+    return digest

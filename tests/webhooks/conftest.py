@@ -1,12 +1,14 @@
-"""A hub that may send to this machine, on both databases, and one receiver."""
+"""On both databases: a hub that may send to this machine and a receiver, or a hub with a clock of the test's own that sends to nobody."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.standing.world import World, world_on
 from tests.taxii.community import SHARED
 from tests.taxii.site import Site, serve
 from tests.webhooks.receiver import Receiver, receiving
+from tests.webhooks.recorder import Recorder
 
 
 @pytest.fixture
@@ -25,3 +27,16 @@ async def receiver() -> AsyncIterator[Receiver]:
 def shared() -> str:
     """The path of the collection that all read and write."""
     return f"/taxii2/hub/collections/{SHARED.id}/"
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with world_on(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def recorder(world: World) -> Recorder:
+    recorder = Recorder()
+    world.hub.hold_sends(recorder)
+    return recorder

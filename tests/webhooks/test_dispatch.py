@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -30,45 +30,24 @@ from hub.store.deliveries import forget_deliveries
 from hub.store.tables import table
 from hub.store.views import tick_clocks
 from tests.standing.test_report_backs import advisory
-from tests.standing.world import World, shared_with, world_on
+from tests.standing.world import World, shared_with
 from tests.taxii.content import malware
+from tests.watched import Watched
 from tests.webhooks.hooks import log_of, subscribe, until
 from tests.webhooks.recorder import Recorder, dispatching, make_all, send_all
 
 URL = "https://receiver.example/hook"
 
 
-@pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    async with world_on(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def recorder(world: World) -> Recorder:
-    recorder = Recorder()
-    world.hub.hold_sends(recorder)
-    return recorder
-
-
-class Deaf(Database):
+class Deaf(Watched):
     """A database that commits, and of which the dispatcher then once does not hear that it did."""
 
     def __init__(self, inner: Database) -> None:
-        self._inner, self.dialect = inner, inner.dialect
+        super().__init__(inner)
         self.misses: Callable[[Any, Any], object] = lambda _done, _taken: False
 
-    def read(self) -> Any:
-        return self._inner.read()
-
-    def snapshot(self) -> Any:
-        return self._inner.snapshot()
-
-    async def close(self) -> None:
-        await self._inner.close()
-
     async def write(self, work: Any, *args: Any, **kwargs: Any) -> Any:
-        result = await self._inner.write(work, *args, **kwargs)
+        result = await super().write(work, *args, **kwargs)
         if work.__name__ == "_write" and self.misses(args[0], result[1]):
             self.misses = lambda _done, _taken: False
             raise Unavailable("the connection broke")

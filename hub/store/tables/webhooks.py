@@ -122,10 +122,17 @@ class EventRow(SQLModel, table=True):
     collection_row: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))  # 0: none
     date_us: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     kind: str = Field(sa_column=Column(Text, nullable=False))
-    member_id: str | None = Field(sa_column=Column(Text, nullable=True))  # whom it is for; None: whoever may see the entry, or everyone
-    label_id: int | None = Field(sa_column=Column(BigInteger, nullable=True))  # of the entry that it is about …
-    entry_us: int | None = Field(sa_column=Column(BigInteger, nullable=True))  # … which may be there no longer
-    ordinal: int | None = Field(sa_column=Column(BigInteger, nullable=True))
+    member_id: str | None = Field(sa_column=Column(Text, nullable=True))  # whom it is for; None: whoever saw the entry, or everyone
+    label_id: int | None = Field(sa_column=Column(BigInteger, nullable=True))  # of the entry that it is about, which is gone
+    audience: str | None = Field(sa_column=Column(Text, nullable=True))  # who saw that entry: digest of an `audience`; None: nobody
     subject: str = Field(sa_column=Column(Text, nullable=False))
     version: str | None = Field(sa_column=Column(Text, nullable=True))
     facts: str = Field(sa_column=Column(Text, nullable=False))  # JSON
+
+
+class AudienceRow(SQLModel, table=True):
+    """Members who saw an entry when it went. Kept once, as the entries of a label mostly have the same."""
+
+    __tablename__ = "audience"
+    digest: str = Field(sa_column=Column(Text, primary_key=True))  # SHA-256 of `members`, in hexadecimal
+    members: str = Field(sa_column=Column(Text, nullable=False))  # JSON list of ids, sorted

@@ -1,0 +1,81 @@
+"""Telling that entries are gone: to the members who could see them at that moment, and to nobody else, whatever rights come later.
+
+Policy is asked before the transaction in which they go, and about the labels that they have then. Where one has another label by the
+time of the transaction, nothing is deleted, and policy is asked again.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from itertools import groupby
+
+from hub.domain.appending import Batch, EntryState
+from hub.domain.directory import Directory, HeldCollection
+from hub.domain.ids import LabelId, MemberId
+from hub.errors import Unavailable
+from hub.service.context import Hub
+from hub.service.turns import in_turns
+from hub.service.view import granted, may_read
+from hub.store.database import Connection
+from hub.store.feed import list_labels
+from hub.store.happened import labels_of, record_deletion
+
+Audiences = Mapping[LabelId, Mapping[MemberId, int]]
+"""By label: the members who see its entries, and how long after their dates added (`hub.domain.feed.delay_us`)."""
+
+_TRIES_MAX = 50
+
+
+class Relabelled(Exception):
+    """An entry has another label than those that policy was asked about."""
+
+
+async def with_audiences(
+    hub: Hub, directory: Directory, held: HeldCollection, stix_ids: Collection[str], delete: Callable[[Audiences], Awaitable[None]]
+) -> None:  # fmt: skip
+    """Call `delete` with the audiences of all entries of some objects.
+
+    Raises:
+        Unavailable: the labels of these entries keep changing.
+    """
+    for _ in range(_TRIES_MAX):
+        try:
+            return await delete(await _audiences(hub, directory, held, stix_ids))
+        except Relabelled:
+            continue
+    raise Unavailable("the object keeps changing; try again")
+
+
+async def tell_deletion(conn: Connection, audiences: Audiences, batch: Batch, stix_id: str, gone: Sequence[EntryState]) -> None:
+    """Write down that entries of one object are gone, once for each label, in the transaction in which they go.
+
+    Args:
+        batch: the state of the collection.
+
+    Raises:
+        Relabelled: nobody knows the audience of one of them.
+    """
+    for label, group in groupby(sorted(gone, key=_label), key=_label):
+        if label not in audiences:
+            raise Relabelled
+        entries = list(group)
+        age_us = max(batch.now_us, batch.clock_us) - min(entry.date_us for entry in entries)
+        audience = frozenset(member for member, delay_us in audiences[label].items() if delay_us <= age_us)
+        await record_deletion(conn, batch.collection_row, stix_id, entries, audience, now_us=batch.now_us)
+
+
+async def _audiences(hub: Hub, directory: Directory, held: HeldCollection, stix_ids: Collection[str]) -> Audiences:
+    async with hub.db.read() as conn:
+        concerned = await labels_of(conn, held.row, stix_ids)
+        stored = await list_labels(conn, held.row)
+    needed = concerned.union(*(label.parts for label in stored if label.id in concerned))
+    labels = [label for label in stored if label.id in needed]
+    audiences: dict[LabelId, dict[MemberId, int]] = {label: {} for label in concerned}
+    async for member in in_turns(directory.members.values()):
+        if await may_read(hub, directory, member, held.collection):
+            for grant in await granted(hub, directory, member, held.collection, labels):
+                if grant.label in concerned and grant.delay_us is not None:
+                    audiences[grant.label][member.id] = grant.delay_us
+    return audiences
+
+
+def _label(entry: EntryState) -> LabelId:
+    return entry.label.id

@@ -1,0 +1,142 @@
+"""What a subscriber is told of what comes into its view late or again, and of what is gone: nothing of what it never saw."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from hub.domain.taxii import ALL_VERSIONS, Query, Right
+from hub.service.administer import COMMAND_LINE
+from hub.service.collections import grant_right, revoke_right
+from hub.service.groups import add_group, join_group, leave_group
+from hub.service.members import resume_member, suspend_member
+from hub.service.remove import delete_object
+from hub.service.subscriptions import FilterWish
+from hub.store.database import Database
+from tests.standing.world import World
+from tests.taxii.content import DAY_2, Object, indicator, version_of
+from tests.watched import Watched
+from tests.webhooks.hooks import subscribe
+from tests.webhooks.recorder import Recorder, make_all, send_all
+
+URL = "https://receiver.example/hook"
+INDICATORS = FilterWish(types=["indicator"])
+
+
+async def delete(world: World, obj: Object, *, of: str = "shared") -> None:
+    directory, principal = await world.hub.directory(), await world.principal("energy")
+    await delete_object(world.hub, directory, principal, "hub", of, obj["id"], Query(versions=ALL_VERSIONS))
+
+
+async def told(world: World, recorder: Recorder) -> list[tuple[str, str]]:
+    """Return what was told since this was last asked: events and ids of objects."""
+    recorder.sent.clear()
+    await send_all(world.hub)
+    return [(data["event"], data["object_id"]) for data in recorder.data]
+
+
+async def collection(world: World, alias: str) -> str:
+    held = (await world.hub.directory()).collections.values()
+    return next(one.collection.id for one in held if one.collection.alias == alias)
+
+
+async def test_a_collection_that_is_opened_later_is_told_as_it_is_and_nothing_of_what_was_gone_before(world: World, recorder: Recorder):
+    await subscribe(world.hub, URL, "telecoms", ordered=True, filter=INDICATORS)
+    kept, gone, taken_back = indicator(), indicator(), indicator()
+    await world.push("energy", kept, gone, taken_back, to="private")
+    await world.push("energy", version_of(taken_back, DAY_2, revoked=True), to="private")
+    await delete(world, gone, of="private")
+    assert await told(world, recorder) == []
+    await grant_right(world.hub, COMMAND_LINE, await collection(world, "private"), Right.READ, "member:telecoms")
+    assert await told(world, recorder) == [("added", kept["id"]), ("added", taken_back["id"]), ("revoked", taken_back["id"])]
+    await delete(world, kept, of="private")
+    assert await told(world, recorder) == [("deleted", kept["id"])]
+
+
+async def test_who_joins_a_group_is_told_nothing_of_what_was_gone_before(world: World, recorder: Recorder):
+    group = await add_group(world.hub, COMMAND_LINE, slug="circle", name="Circle", members=["energy"])
+    await subscribe(world.hub, URL, "telecoms", ordered=True, filter=INDICATORS)
+    kept, gone = (indicator(object_marking_refs=[group.id]) for _ in range(2))
+    await world.push("energy", kept, gone)
+    await delete(world, gone)
+    await join_group(world.hub, COMMAND_LINE, "circle", member="telecoms")
+    assert await told(world, recorder) == [("added", kept["id"])]
+
+
+Act = Callable[[World], Awaitable[Any]]
+WAYS: dict[str, tuple[Act, Act]] = {
+    "right": (lambda world: _set_right(world, revoke_right), lambda world: _set_right(world, grant_right)),
+    "suspension": (
+        lambda world: suspend_member(world.hub, COMMAND_LINE, "telecoms"),
+        lambda world: resume_member(world.hub, COMMAND_LINE, "telecoms"),
+    ),
+    "group": (
+        lambda world: leave_group(world.hub, COMMAND_LINE, "circle", member="telecoms"),
+        lambda world: join_group(world.hub, COMMAND_LINE, "circle", member="telecoms"),
+    ),
+}
+
+
+async def _set_right(world: World, set_right: Callable[..., Awaitable[Any]]) -> None:
+    shared = await collection(world, "shared")
+    await grant_right(world.hub, COMMAND_LINE, shared, Right.READ, "member:energy")
+    await set_right(world.hub, COMMAND_LINE, shared, Right.READ, "everyone")
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_came_and_went_while_a_member_could_not_see_it_is_not_told(world: World, recorder: Recorder, way: str):
+    lose, regain = WAYS[way]
+    group = await add_group(world.hub, COMMAND_LINE, slug="circle", name="Circle", members=["energy", "telecoms"])
+    await subscribe(world.hub, URL, "telecoms", ordered=True, filter=INDICATORS)
+    marked = {"object_marking_refs": [group.id]}
+    before, hidden, after = indicator(**marked), indicator(**marked), indicator(**marked)
+    await world.push("energy", before)
+    assert await told(world, recorder) == [("added", before["id"])]
+    await lose(world)  # and nobody looks before it has it again
+    await world.push("energy", hidden)
+    await delete(world, hidden)
+    await regain(world)
+    await world.push("energy", after)
+    await delete(world, before)
+    assert await told(world, recorder) == [("added", after["id"]), ("deleted", before["id"])]
+
+
+async def test_a_deletion_is_told_to_who_saw_it_though_it_could_see_nothing_in_between(world: World, recorder: Recorder):
+    await subscribe(world.hub, URL, "telecoms", ordered=True, filter=INDICATORS)
+    await world.push("energy", obj := indicator())
+    assert await told(world, recorder) == [("added", obj["id"])]
+    await delete(world, obj)
+    await make_all(world.hub)
+    lose, regain = WAYS["right"]
+    await lose(world)
+    await make_all(world.hub)
+    await regain(world)
+    assert await told(world, recorder) == [("deleted", obj["id"])]
+
+
+class Interrupted(Watched):
+    """A database in which something else is done just before an object is deleted for the first time."""
+
+    def __init__(self, inner: Database, first: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__(inner)
+        self._first: Callable[[], Awaitable[Any]] | None = first
+
+    async def write(self, work: Any, *args: Any, **kwargs: Any) -> Any:
+        if work.__name__ == "delete" and self._first is not None:
+            first, self._first = self._first, None
+            await first()
+        return await super().write(work, *args, **kwargs)
+
+
+async def test_a_deletion_of_what_was_narrowed_just_before_is_told_to_who_sees_the_narrower(world: World, recorder: Recorder):
+    group = await add_group(world.hub, COMMAND_LINE, slug="circle", name="Circle", members=["energy", "water"])
+    for slug in ("telecoms", "water"):
+        await subscribe(world.hub, f"https://{slug}.example/", slug, ordered=True, filter=INDICATORS)
+    await world.push("energy", obj := indicator())
+    assert await told(world, recorder) == [("added", obj["id"])] * 2
+    narrower = version_of(obj, DAY_2, object_marking_refs=[group.id])
+    inner = world.hub.db
+    world.hub.db = Interrupted(inner, lambda: world.push("energy", narrower))
+    await delete(world, obj)
+    assert [event for event, _ in await told(world, recorder)] == ["deleted"] * 2
+    assert {endpoint.url for endpoint, _ in recorder.sent} == {"https://water.example/"}
