@@ -16,6 +16,7 @@ from hub.domain.directory import AuditEntry
 from hub.domain.signing.object_signature import object_digest
 from hub.domain.tlog.leaf import SALT_BYTES, Fact, LeafKind
 from hub.domain.tlog.tiles import edge, extend
+from hub.domain.tlog.tree import HASH_BYTES as DIGEST_BYTES
 from hub.domain.tlog.tree import hash_leaf
 from hub.service.context import Hub
 from hub.service.turns import in_turns
@@ -42,7 +43,7 @@ async def enter(hub: Hub) -> int:
         waiting = await list_pending(conn, now_us, LEAVES_MAX)
         if not waiting:
             return 0
-        versions = await load_versions(conn, {row for one in waiting if one.kind is not LeafKind.AUDIT for row in one.about})
+        versions = await load_versions(conn, {row for one in waiting if _is_to_be_read(one) for row in one.about})
         lines = await load_entries(conn, [row for one in waiting if one.kind is LeafKind.AUDIT for row in one.about])
         end = await last_link(conn)
         size = await read_size(conn)
@@ -57,13 +58,22 @@ async def enter(hub: Hub) -> int:
     return len(leaves)
 
 
+def _is_to_be_read(pending: Pending) -> bool:
+    return pending.digest is None and pending.kind is not LeafKind.AUDIT
+
+
 def _facts(waiting: Iterable[Pending], versions: Mapping[int, StoredVersion]) -> Iterator[_Entered]:
     for one in waiting:
-        if one.digest is not None:
+        if one.digest is None:
+            if one.kind is not LeafKind.AUDIT:
+                for row in one.about:
+                    yield _fact(one, versions[row]), row
+        elif one.about:
+            for place, row in enumerate(one.about):
+                digest = one.digest[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
+                yield Fact(one.kind, digest, one.due_us, digest, one.collection or ""), row
+        else:
             yield Fact(one.kind, one.digest, one.due_us), None
-        elif one.kind is not LeafKind.AUDIT:
-            for row in one.about:
-                yield _fact(one, versions[row]), row
 
 
 def _fact(pending: Pending, version: StoredVersion) -> Fact:
@@ -89,8 +99,8 @@ def _chain(end: tuple[int, bytes], lines: Iterable[AuditEntry]) -> list[tuple[in
 def _leaves(facts: Sequence[_Entered], size: int) -> Iterator[StoredLeaf]:
     salts = secrets.token_bytes(SALT_BYTES * len(facts))
     salted = [
-        (fact.at_us // _SECOND_US, fact.kind is LeafKind.DELETE, salts[place * SALT_BYTES : (place + 1) * SALT_BYTES], fact, row)
-        for place, (fact, row) in enumerate(facts)
+        (fact.at_us // _SECOND_US, fact.kind is LeafKind.DELETE, salts[place : place + SALT_BYTES], fact, row)
+        for place, (fact, row) in zip(range(0, len(salts), SALT_BYTES), facts, strict=True)
     ]
     salted.sort(key=_by_second)
     for number, (_, _, salt, fact, row) in enumerate(salted, size):

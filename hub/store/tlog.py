@@ -8,13 +8,15 @@
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from hub.domain.anonymity import due_us as publishing_us
-from hub.domain.appending import Batch
+from hub.domain.appending import Batch, VersionState
 from hub.domain.ids import LabelId
 from hub.domain.label import Attribution
+from hub.domain.signing.object_signature import is_signed_whole
 from hub.domain.tlog.leaf import LeafKind
 from hub.domain.tlog.tiles import WIDTH, Tile
 from hub.store.database import Change, Connection, among, prepare
@@ -98,7 +100,7 @@ class Pending:
     due_us: int
     kind: LeafKind
     about: tuple[int, ...]
-    digest: bytes | None
+    digest: bytes | None  # of what it is about; of versions those of all, where each is that of what signatures would be made over
     collection: str | None
 
 
@@ -112,8 +114,7 @@ class StoredVersion:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredLeaf:
+class StoredLeaf(NamedTuple):  # a tuple, as each accepted version makes one
     """A leaf with what opens it."""
 
     number: int
@@ -139,17 +140,20 @@ def accepted_versions(batch: Batch) -> Change:
     Leaves of what was given anonymously come with its rendition, at the next whole minute: earlier they would stand beside those of what
     the same push brought by name.
     """
-    named: list[int | None] = []
-    hidden: list[int | None] = []
+    due = {True: batch.now_us, False: publishing_us(batch.now_us)}
+    alike: dict[tuple[int, LeafKind, bool], list[VersionState]] = {}
     for _, version in batch.new_versions:
         assert version.incoming is not None, "a new version was made from something"
-        (named if version.incoming.label.attribution is Attribution.EVERYONE else hidden).append(version.row)
-    due = ((named, batch.now_us), (hidden, publishing_us(batch.now_us)))
-    rows = [
-        (due_us, LeafKind.ADD.value, json.dumps(about[first : first + ABOUT_MAX]), None, batch.collection_row)
-        for about, due_us in due
-        for first in range(0, len(about), ABOUT_MAX)
-    ]
+        properties = version.incoming.object.properties
+        kind = LeafKind.REVOKE if properties.get("revoked") is True else LeafKind.ADD
+        due_us = due[version.incoming.label.attribution is Attribution.EVERYONE]
+        alike.setdefault((due_us, kind, is_signed_whole(properties)), []).append(version)
+    rows = []
+    for (due_us, kind, is_whole), versions in alike.items():
+        for first in range(0, len(versions), ABOUT_MAX):
+            some = versions[first : first + ABOUT_MAX]
+            digests = b"".join([version.digest for version in some]) if is_whole else None
+            rows.append((due_us, kind.value, json.dumps([version.row for version in some]), digests, batch.collection_row))
     return Change(PENDING, _PENDING_COLUMNS, rows)
 
 
@@ -265,7 +269,7 @@ async def write_leaves(
     new = [(*tile, hashes) for tile, hashes in tiles.items() if tile not in held]
     await conn.change(
         [
-            Change(LEAF, _LEAF_COLUMNS, [(one.number, one.leaf, one.salt, one.digest, one.version_row) for one in leaves]),
+            Change(LEAF, _LEAF_COLUMNS, leaves),
             Change(TILE, ("level", "number", "hashes"), grown, keys=2),
             Change(TILE, ("level", "number", "hashes"), new),
             *beside,

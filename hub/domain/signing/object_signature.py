@@ -26,15 +26,21 @@ _EXTENSION_TYPE = "property-extension"
 _MEMBERS = {"extension_type", "signatures"}
 
 
+def is_signed_whole(properties: Mapping[str, Any]) -> bool:
+    """Whether P is the canonical form of the whole object: then d is the SHA-256 of that."""
+    extensions = properties.get("extensions")
+    return not isinstance(extensions, Mapping) or (bool(extensions) and SIGNATURE_EXTENSION not in extensions)
+
+
 def signed_bytes(properties: Mapping[str, Any]) -> bytes:
     """Return P: what the signatures of an object are made over.
 
     Raises:
         Invalid: the object has no canonical form.
     """
-    extensions = properties.get("extensions")
-    if not isinstance(extensions, Mapping) or (extensions and SIGNATURE_EXTENSION not in extensions):
+    if is_signed_whole(properties):
         return canonicalise(properties)
+    extensions = properties["extensions"]
     rest = {id: extension for id, extension in extensions.items() if id != SIGNATURE_EXTENSION}
     signed = {name: value for name, value in properties.items() if name != "extensions"}
     return canonicalise({**signed, "extensions": rest} if rest else signed)

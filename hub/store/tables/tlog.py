@@ -14,7 +14,9 @@ class LogPendingRow(SQLModel, table=True):
     due_us: int = Field(sa_column=Column(BigInteger, nullable=False))  # not before this moment, which the leaf tells at the earliest
     kind: str = Field(sa_column=Column(Text, nullable=False))  # of the leaf
     about: str = Field(sa_column=Column(Text, nullable=False))  # JSON list: rows of `version`, or of `audit`; a leaf for each version
-    digest: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))  # of what it is about, where it is about no rows
+    # Of what it is about, where it is about no rows. Of versions those of all, where each is both that of the whole and that of what
+    # signatures would be made over; else NULL, and both are found when they are entered.
+    digest: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
     collection_row: int | None = Field(sa_column=Column(Integer, nullable=True))
 
 
