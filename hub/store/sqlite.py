@@ -33,6 +33,15 @@ log = logging.getLogger(__name__)
 _SQLITE = "sqlite"
 _WRITES_TOGETHER_MAX = 64  # transactions that share one commit
 _READERS_MAX = 32  # idle read connections that are kept
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=10000",
+    "cache_size=-8192",  # small, as the system keeps the file's pages anyway: so memory does not grow with what is stored
+    # In pages. A push of 1,000 writes some 1,500: by the default each would copy them all into the file before its commit returns.
+    "wal_autocheckpoint=8000",
+)
 
 
 def open_sqlite(path: str) -> "SqliteDatabase":
@@ -233,8 +242,7 @@ def connect_sqlite(path: str) -> sqlite3.Connection:
     """Open a SQLite file for use by one thread at a time: WAL, `synchronous=FULL`, foreign keys on."""
     try:
         raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10)
-        # A small cache, as the system keeps the file's pages anyway: so a process's memory does not grow with what is stored.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-8192"):
+        for pragma in _PRAGMAS:
             raw.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as e:
         raise ConfigError(f"cannot open the SQLite database {path}: {e}") from e
