@@ -53,6 +53,7 @@ class EntryState:
     superseded_us: int | None
     new: bool = False  # to be inserted; otherwise it is stored
     superseded_now: bool = False  # stored, and to be updated
+    moved_from: "EntryState | None" = None  # the stored entry of the same version in whose place it comes
 
 
 @dataclass(slots=True)
@@ -196,7 +197,9 @@ class Batch:
         """Append a stored entry anew, as the latest one: what superseded it was deleted."""
         lineage.entries.remove(entry)
         self.withdrawn.append(entry.date_us)
-        lineage.entries.append(self._new_entry(lineage, entry.version, entry.label, None, entry.bytes))
+        again = self._new_entry(lineage, entry.version, entry.label, None, entry.bytes)
+        again.moved_from = entry
+        lineage.entries.append(again)
         lineage.sort()
 
     def _note_lowering(self, lineage: LineageState, version_us: int, plain: LabelState, label: Label) -> None:
@@ -230,7 +233,9 @@ class Batch:
             self.appended.remove((lineage, entry))
         else:
             self.withdrawn.append(entry.date_us)
-        lineage.entries.append(self._new_entry(lineage, entry.version, label, entry.superseded_us, entry.bytes))
+        again = self._new_entry(lineage, entry.version, label, entry.superseded_us, entry.bytes)
+        again.moved_from = entry.moved_from if entry.new else entry
+        lineage.entries.append(again)
 
     def _new_entry(
         self, lineage: LineageState, version: VersionState, label: LabelState, superseded_us: int | None, size: int

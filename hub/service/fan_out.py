@@ -19,7 +19,7 @@ from hub.domain.member import Member
 from hub.domain.webhooks.delivery import Rank
 from hub.domain.webhooks.subscription import Subscription, SubscriptionState
 from hub.service.context import Hub
-from hub.service.happenings import Happened, Reading, subscribed, view_of
+from hub.service.happenings import Happened, Reading, as_told_after, subscribed, view_of
 from hub.service.turns import in_turns
 from hub.service.view import Seen
 from hub.store.database import Duplicate
@@ -30,7 +30,7 @@ from hub.store.subscriptions import Held, Position, read_positions
 WAITING_MAX = 500  # deliveries of a subscription that wait, at most about
 _ADVANCES_MAX = 500  # in one transaction
 _UNWRITTEN_US = 60_000_000  # a position may be so far ahead of what is written of it
-START = Position(-1, -1)  # of a collection that the member could not read when it subscribed: it is told all of it
+START = Position.at(-1)  # of a collection that the member could not read when it subscribed: it is told all of it
 
 
 class _Left(Enum):
@@ -112,7 +112,7 @@ class FanOut:
             until_us = seen.clock_us if seen is not None else clock_us
             for subscription in covering:
                 cursor = self._cursor(subscription.row, row)
-                if cursor.read == Position(until_us, until_us):
+                if cursor.read.after_us == cursor.read.urgent_us == until_us:
                     continue
                 is_full = subscription.row in full
                 one = await self._advance(reading, held, seen, member, subscription, cursor, until_us, is_full=is_full)
@@ -135,7 +135,7 @@ class FanOut:
         cursor: _Cursor, until_us: int, *, is_full: bool,
     ) -> Advance:  # fmt: skip
         """Return how far a subscription comes with what is read at a time, and the deliveries that makes."""
-        after_us, urgent_us = cursor.read
+        after_us, urgent_us, caught_up_us = cursor.read
         happened: list[Happened] = []
         if held is None or seen is None:
             stretch = await reading.of_hub(member, after_us, until_us)
@@ -149,7 +149,9 @@ class FanOut:
                 happened += stretch.happened
                 after_us = stretch.end_us
         row = held.row if held is not None else HUB_ROW
-        return Advance(subscription.row, row, cursor.stored, Position(after_us, urgent_us), list(_made(subscription, row, happened)))
+        told = [as_told_after(one, caught_up_us) for one in happened]
+        to = Position.at(until_us) if after_us == urgent_us == until_us else Position(after_us, urgent_us, caught_up_us)
+        return Advance(subscription.row, row, cursor.stored, to, list(_made(subscription, row, told)))
 
     async def _write(self, collection_row: int, advances: list[Advance]) -> None:
         advances.sort(key=lambda one: one.subscription_row)  # everybody locks in the same order

@@ -39,6 +39,7 @@ class Happened:
     entry: HappenedEntry | None = None
     stored: StoredEvent | None = None
     asked: frozenset[Grantee] = frozenset()  # for a report back, of those who see it
+    moved_from_us: int | None = None  # effective date under which the same version was in view, until it came anew
 
     @property
     def is_urgent(self) -> bool:
@@ -52,6 +53,16 @@ class Stretch:
 
     happened: tuple[Happened, ...]
     end_us: int
+
+
+def as_told_after(happened: Happened, caught_up_us: int) -> Happened:
+    """Return what happened as it is told to who had been told all when the clock stood there: what it was told before is updated."""
+    entry, before_us = happened.entry, happened.moved_from_us
+    if entry is None or before_us is None or not before_us <= caught_up_us < entry.place.date_us:
+        return happened
+    happening = happened.happening
+    kinds = tuple(EventKind.UPDATED if kind is EventKind.ADDED else kind for kind in happening.kinds)
+    return replace(happened, happening=replace(happening, kinds=kinds))
 
 
 async def subscribed(hub: Hub) -> Held:
@@ -152,7 +163,8 @@ class Reading:
             kinds.insert(0, EventKind.REVOKED)
         observables = keys_of(properties) if self.wants_observables else frozenset[str]()
         happening = Happening(tuple(kinds), held.collection.id, labels, entry.type, entry.producer, observables)
-        return Happened(at_us, happening, entry, asked=wanted.audience if wanted is not None else frozenset())
+        moved_from_us = entry.moved_from.effective_us(seen.view, entry.place.date_us) if entry.moved_from is not None else None
+        return Happened(at_us, happening, entry, None, wanted.audience if wanted is not None else frozenset(), moved_from_us)
 
 
 async def parts_of(hub: Hub, collection_row: int, labels: Iterable[LabelId]) -> Mapping[LabelId, tuple[Label, ...]]:

@@ -16,7 +16,7 @@ from hub.domain.webhooks.position import StreamPosition, seal, unseal
 from hub.domain.webhooks.subscription import Filter
 from hub.errors import Withheld
 from hub.service.context import Hub
-from hub.service.happenings import Happened, Reading, view_of
+from hub.service.happenings import Happened, Reading, as_told_after, view_of
 from hub.service.report_backs import note_fetched
 from hub.service.telling import tell_beside, tell_entry
 from hub.service.view import rights
@@ -53,6 +53,7 @@ class Stream:
         self._full = full
         self._began_us = position.began_us
         self._told_us = dict(position.told_us)
+        self._caught_up_us: dict[int, int] = {}  # the clocks of collections when all of them had been told, last
         self._directory: Directory | None = None  # by which all was told
 
     @property
@@ -93,11 +94,15 @@ class Stream:
     async def _tell_of(self, directory: Directory, member: Member, held: HeldCollection, write: Write) -> bool:
         """Tell what happened in a collection, as policy has it now."""
         seen = await view_of(self._hub, directory, member, held)
-        if seen is None or self._position(held.row) >= seen.clock_us:
+        if seen is None:
+            return False
+        if self._position(held.row) >= seen.clock_us:
+            self._caught_up_us[held.row] = seen.clock_us
             return False
         reading = Reading(self._hub, wants_observables=bool(self._filter.values))
         stretch = await reading.of_collection(held, seen, member, self._position(held.row))
-        wanted = [(one, kind) for one in stretch.happened if (kind := self._filter.kind_of(one.happening)) is not None]
+        told = (as_told_after(one, self._caught_up_us.get(held.row, -1)) for one in stretch.happened)
+        wanted = [(one, kind) for one in told if (kind := self._filter.kind_of(one.happening)) is not None]
         contents = await self._contents(directory, member, held, [one for one, _ in wanted])
         read_us = self._hub.now_us()
         for one, kind in wanted:
@@ -106,7 +111,10 @@ class Stream:
             self._told_us[held.row] = one.at_us
             await write(self._event(held, one, kind, contents), self.id)
         self._told_us[held.row] = stretch.end_us
-        return stretch.end_us < seen.clock_us
+        if stretch.end_us < seen.clock_us:
+            return True
+        self._caught_up_us[held.row] = seen.clock_us
+        return False
 
     async def _contents(
         self, directory: Directory, member: Member, held: HeldCollection, wanted: Sequence[Happened]

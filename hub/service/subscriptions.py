@@ -271,10 +271,10 @@ async def _beginnings(hub: Hub, directory: Directory, member: Member) -> dict[in
     for held in directory.collections.values():
         seen = await view_of(hub, directory, member, held)
         if seen is not None:
-            beginnings[held.row] = Position(seen.clock_us, seen.clock_us)
+            beginnings[held.row] = Position.at(seen.clock_us)
     async with hub.db.read() as conn:
         clock_us = (await read_clocks(conn))[HUB_ROW].clock_us
-    return beginnings | {HUB_ROW: Position(clock_us, clock_us)}
+    return beginnings | {HUB_ROW: Position.at(clock_us)}
 
 
 async def _verified(hub: Hub, subscription: Subscription) -> tuple[Subscription, str | None]:

@@ -25,6 +25,7 @@ OBJECT = table("object")
 VERSION = table("version")
 ENTRY = table("entry")
 DELETION = table("deletion")
+MOVED = table("moved_entry")
 
 _LOCK = prepare(select(CLOCK.c.clock_us, CLOCK.c.labels).where(CLOCK.c.collection_row == bindparam("collection")).with_for_update())
 _LABELS = prepare(
@@ -80,6 +81,7 @@ _ENTRY_INSERT = (
     "collection_row", "date_us", "label_id", "ordinal", "object_row", "version_row", "version_us", "type", "bytes", "superseded_us",
 )  # fmt: skip
 _ENTRY_SUPERSEDED = ("collection_row", "date_us", "superseded_us")
+_MOVED_COLUMNS = ("collection_row", "date_us", "before_label_id", "before_us", "before_ordinal")
 _DELETION_COLUMNS = ("collection_row", "version_row", "deleted_us", "deleted_by")
 
 
@@ -136,6 +138,7 @@ async def write_batch(conn: Connection, batch: Batch, beside: Sequence[Change] =
             *_label_changes(batch),
             Change(ENTRY, _ENTRY_SUPERSEDED, [(batch.collection_row, e.date_us, e.superseded_us) for e in superseded], keys=2),
             Change(ENTRY, _ENTRY_INSERT, [_entry_row(batch, o, e) for o, e in batch.appended]),
+            Change(MOVED, _MOVED_COLUMNS, _moved_rows(batch) if batch.withdrawn else ()),
             Change(CLOCK, _CLOCK_COLUMNS, [(batch.collection_row, batch.clock_us, batch.label_count)], keys=1),
             accepted(batch),
             accepted_versions(batch),
@@ -310,3 +313,8 @@ def _entry_row(batch: Batch, lineage: LineageState, entry: EntryState) -> tuple[
         batch.collection_row, entry.date_us, entry.label.id, entry.ordinal, lineage.row, entry.version.row,
         entry.version_us, lineage.type, entry.bytes, entry.superseded_us,
     )  # fmt: skip
+
+
+def _moved_rows(batch: Batch) -> list[Row]:
+    moved = ((entry, entry.moved_from) for _, entry in batch.appended if entry.moved_from is not None)
+    return [(batch.collection_row, entry.date_us, before.label.id, before.date_us, before.ordinal) for entry, before in moved]

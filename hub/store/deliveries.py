@@ -28,7 +28,7 @@ ATTEMPT = table("attempt")
 COLLECTION = table("collection")
 
 _LOCK_CURSORS = prepare(
-    select(CURSOR.c.subscription_row, CURSOR.c.after_us, CURSOR.c.urgent_us, CURSOR.c.sequence)
+    select(CURSOR.c.subscription_row, CURSOR.c.after_us, CURSOR.c.urgent_us, CURSOR.c.caught_up_us, CURSOR.c.sequence)
     .where(CURSOR.c.collection_row == bindparam("collection"), among(CURSOR.c.subscription_row, "subscriptions"))
     .order_by(CURSOR.c.subscription_row)
     .with_for_update()
@@ -40,7 +40,7 @@ _LOCK_LANES = prepare(
     .with_for_update()
 )
 _FULL = prepare(select(LANE.c.subscription_row).where(LANE.c.waiting >= bindparam("waiting_max")))
-_CURSOR_COLUMNS = ("subscription_row", "collection_row", "after_us", "urgent_us", "sequence")
+_CURSOR_COLUMNS = ("subscription_row", "collection_row", "after_us", "urgent_us", "caught_up_us", "sequence")
 _LANE_COLUMNS = ("subscription_row", "due_us", "rank", "waiting")
 _DELIVERY_COLUMNS = (
     "id", "subscription_row", "collection_row", "version_row", "at_us", "kind", "sequence", "rank", "created_us", "due_us", "attempts",
@@ -162,15 +162,15 @@ async def list_full(conn: Connection, waiting_max: int) -> set[int]:
 async def advance(conn: Connection, collection_row: int, advances: Sequence[Advance], now_us: int) -> set[int]:
     """Make deliveries and advance cursors; return the subscriptions for which that was done: where the cursor was as expected."""
     by_row = {one.subscription_row: one for one in advances}
-    held = {row: rest for row, *rest in await conn.fetch(_LOCK_CURSORS, collection=collection_row, subscriptions=list(by_row))}
-    fitting = [
-        one for row, one in by_row.items()
-        if (held[row][:2] == list(one.expected or ()) if row in held else one.expected is None)
-    ]  # fmt: skip
+    held = {
+        row: (Position(*rest), sequence)
+        for row, *rest, sequence in await conn.fetch(_LOCK_CURSORS, collection=collection_row, subscriptions=list(by_row))
+    }
+    fitting = [one for row, one in by_row.items() if held.get(row, (None, 0))[0] == one.expected]
     cursors: list[Row] = []
     deliveries: list[Row] = []
     for one in fitting:
-        sequence = held[one.subscription_row][2] if one.subscription_row in held else 0
+        _, sequence = held.get(one.subscription_row, (None, 0))
         cursors.append((one.subscription_row, collection_row, *one.to, sequence + len(one.made)))
         deliveries += [_delivery_row(one, made, sequence + n, now_us) for n, made in enumerate(one.made, 1)]
     new = [row for row in cursors if row[0] not in held]

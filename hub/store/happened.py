@@ -22,6 +22,7 @@ VERSION = table("version")
 OBJECT = table("object")
 EVENT = table("event")
 AUDIENCE = table("audience")
+MOVED = table("moved_entry")
 CLOCK = table("collection_clock")
 
 HUB_ROW = 0  # stands for a collection where an event belongs to none
@@ -31,7 +32,8 @@ _BEFORE = ENTRY.alias("before")
 _ENTRIES = prepare(
     select(
         ENTRY.c.version_row, ENTRY.c.label_id, ENTRY.c.date_us, ENTRY.c.ordinal, ENTRY.c.type, OBJECT.c.stix_id, VERSION.c.version,
-        VERSION.c.producer_id, _OLDER.c.label_id, _OLDER.c.date_us, _OLDER.c.ordinal,
+        VERSION.c.producer_id, _OLDER.c.label_id, _OLDER.c.date_us, _OLDER.c.ordinal, MOVED.c.before_label_id, MOVED.c.before_us,
+        MOVED.c.before_ordinal,
     )
     .select_from(VERSION)
     .join(OBJECT, OBJECT.c.row == VERSION.c.object_row)
@@ -59,6 +61,7 @@ _ENTRIES = prepare(
             .scalar_subquery(),
         ),
     )
+    .outerjoin(MOVED, and_(MOVED.c.collection_row == bindparam("collection"), MOVED.c.date_us == ENTRY.c.date_us))
     .where(among(VERSION.c.row, "rows"))
 )  # fmt: skip
 _LABELS_OF = prepare(
@@ -121,6 +124,7 @@ class HappenedEntry(NamedTuple):
     version: str
     producer: MemberId
     before: Place | None  # of the version just before it in the collection
+    moved_from: Place | None  # where the same version was before it came anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +155,16 @@ async def read_clocks(conn: Connection) -> dict[int, Clock]:
 async def entries_happened(conn: Connection, collection_row: int, version_rows: Sequence[int]) -> dict[int, HappenedEntry]:
     """Return entries of a collection by their versions; those that were withdrawn meanwhile are missing."""
     found = {}
-    for row, label, date_us, ordinal, type, stix_id, version, producer, *older in await conn.fetch(
+    for row, label, date_us, ordinal, type, stix_id, version, producer, *places in await conn.fetch(
         _ENTRIES, collection=collection_row, rows=list(version_rows)
     ):
-        before = Place(LabelId(older[0]), older[1], older[2]) if older[0] is not None else None
         place = Place(LabelId(label), date_us, ordinal)
-        found[row] = HappenedEntry(row, place, type, stix_id, version, MemberId(producer), before)
+        found[row] = HappenedEntry(row, place, type, stix_id, version, MemberId(producer), _place(*places[:3]), _place(*places[3:]))
     return found
+
+
+def _place(label: int | None, date_us: int, ordinal: int) -> Place | None:
+    return Place(LabelId(label), date_us, ordinal) if label is not None else None
 
 
 async def record_event(conn: Connection, event: StoredEvent, *, now_us: int, collection_row: int = HUB_ROW) -> None:

@@ -49,11 +49,11 @@ _EDITION = prepare(select(EDITION.c.value).where(EDITION.c.id == 1))
 _MOVE_EDITION = prepare(update(EDITION).where(EDITION.c.id == 1).values(value=EDITION.c.value + 1))
 _ADD_LANE = prepare(insert(LANE))
 _CURSORS = prepare(
-    select(CURSOR.c.subscription_row, CURSOR.c.collection_row, CURSOR.c.after_us, CURSOR.c.urgent_us).where(
+    select(CURSOR.c.subscription_row, CURSOR.c.collection_row, CURSOR.c.after_us, CURSOR.c.urgent_us, CURSOR.c.caught_up_us).where(
         among(CURSOR.c.subscription_row, "subscriptions")
     )
 )
-_CURSOR_COLUMNS = ("subscription_row", "collection_row", "after_us", "urgent_us", "sequence")
+_CURSOR_COLUMNS = ("subscription_row", "collection_row", "after_us", "urgent_us", "caught_up_us", "sequence")
 
 
 class Position(NamedTuple):
@@ -61,6 +61,12 @@ class Position(NamedTuple):
 
     after_us: int
     urgent_us: int  # of imminent threats
+    caught_up_us: int  # the clock when it had been told all, last; -1: never yet
+
+    @classmethod
+    def at(cls, clock_us: int) -> "Position":
+        """Return the position of a subscription that has been told all."""
+        return cls(clock_us, clock_us, clock_us)
 
 
 @dataclass(frozen=True, slots=True)

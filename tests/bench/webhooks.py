@@ -50,7 +50,7 @@ _PUSHES = 30  # for the time to receipt
 _BACKLOG = 1_000_000
 _WATCHED_S = 15.0
 _FIRST_NEW = 1 << 34
-_FROM_START = prepare(update(table("subscription_cursor")).values(after_us=-1, urgent_us=-1))
+_FROM_START = prepare(update(table("subscription_cursor")).values(after_us=-1, urgent_us=-1, caught_up_us=-1))
 
 
 @dataclass

@@ -47,7 +47,12 @@ class Recorder:
     @property
     def data(self) -> list[Any]:
         """What receivers were told, from CloudEvents."""
-        return [orjson.loads(message.body)["data"] for _, message in self.sent]
+        return [data for _, data in self.told]
+
+    @property
+    def told(self) -> list[tuple[Endpoint, Any]]:
+        """The same, with who was told."""
+        return [(endpoint, orjson.loads(message.body)["data"]) for endpoint, message in self.sent]
 
 
 async def make_all(hub: Hub) -> None:

@@ -23,7 +23,7 @@ from hub.domain.ids import MemberId
 from hub.domain.label import Tlp
 from hub.domain.member import Principal, Role
 from hub.domain.stix_tlp import TLP2_IDS
-from hub.domain.taxii import ALL_VERSIONS, Query, Right
+from hub.domain.taxii import ALL_VERSIONS, Query, Right, VersionMatch
 from hub.domain.webhooks.event import CONTENT_BYTES_MAX, Event, EventKind
 from hub.domain.webhooks.position import StreamPosition, seal, unseal
 from hub.domain.webhooks.subscription import Filter
@@ -144,6 +144,10 @@ async def test_what_is_shared_is_told_at_once_and_what_is_hidden_never(database_
         assert (told.name, told.event["data"]["version"]) == ("updated", DAY_2)
         directory = await site.hub.directory()
         water = Principal("test", Role.PUBLISHER, directory.find_member("water"))
+        await delete_object(site.hub, directory, water, "hub", "shared", id, Query(versions=VersionMatch()))
+        again = await client.next()
+        assert (again.name, again.event["data"]["version"]) == ("updated", obj["modified"]), "the older one is the latest again"
+        assert (await client.next()).name == "deleted"
         await delete_object(site.hub, directory, water, "hub", "shared", id, Query(versions=ALL_VERSIONS))
         told = await client.next()
         assert (told.name, told.event["subject"]) == ("deleted", id)

@@ -1,14 +1,17 @@
 """What a subscriber is told of what comes into its view late or again, and of what is gone: nothing of what it never saw."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from hub.domain.taxii import ALL_VERSIONS, Query, Right
+from hub.domain.taxii import ALL_VERSIONS, Query, Right, VersionMatch
+from hub.domain.webhooks.event import EventKind
 from hub.service.administer import COMMAND_LINE
 from hub.service.collections import grant_right, revoke_right
 from hub.service.groups import add_group, join_group, leave_group
+from hub.service.happenings import PAGE
 from hub.service.members import resume_member, suspend_member
 from hub.service.remove import delete_object
 from hub.service.subscriptions import FilterWish
@@ -23,9 +26,9 @@ URL = "https://receiver.example/hook"
 INDICATORS = FilterWish(types=["indicator"])
 
 
-async def delete(world: World, obj: Object, *, of: str = "shared") -> None:
+async def delete(world: World, obj: Object, *, of: str = "shared", versions: VersionMatch = ALL_VERSIONS) -> None:
     directory, principal = await world.hub.directory(), await world.principal("energy")
-    await delete_object(world.hub, directory, principal, "hub", of, obj["id"], Query(versions=ALL_VERSIONS))
+    await delete_object(world.hub, directory, principal, "hub", of, obj["id"], Query(versions=versions))
 
 
 async def told(world: World, recorder: Recorder) -> list[tuple[str, str]]:
@@ -140,3 +143,32 @@ async def test_a_deletion_of_what_was_narrowed_just_before_is_told_to_who_sees_t
     await delete(world, obj)
     assert [event for event, _ in await told(world, recorder)] == ["deleted"] * 2
     assert {endpoint.url for endpoint, _ in recorder.sent} == {"https://water.example/"}
+
+
+async def test_an_older_version_that_comes_again_is_told_as_updated_to_who_was_told_of_it(world: World, recorder: Recorder):
+    group = await add_group(world.hub, COMMAND_LINE, slug="circle", name="Circle", members=["energy", "telecoms"])
+    await subscribe(world.hub, URL, "telecoms", ordered=True, filter=INDICATORS)
+    only_added = FilterWish(types=["indicator"], events=[EventKind.ADDED])
+    await subscribe(world.hub, "https://added.example/", "telecoms", ordered=True, filter=only_added)
+    narrowed, shortened = indicator(), indicator()
+    await world.push("energy", narrowed, shortened)
+    await world.push("energy", version_of(shortened, DAY_2))
+    assert len(await told(world, recorder)) == 5
+    await world.push("energy", version_of(narrowed, DAY_2, object_marking_refs=[group.id]))
+    assert await told(world, recorder) == [("updated", narrowed["id"])] * 2, "the newer version, and the older one under both labels"
+    await delete(world, shortened, versions=VersionMatch())
+    assert await told(world, recorder) == [("updated", shortened["id"]), ("deleted", shortened["id"])]
+
+
+async def test_an_older_version_that_comes_again_is_told_as_added_to_who_was_not_told_of_it(world: World, recorder: Recorder):
+    group = await add_group(world.hub, COMMAND_LINE, slug="circle", name="Circle", members=["energy", "water", "telecoms"])
+    for slug in ("water", "telecoms"):  # and telecoms may read the collection only later
+        await subscribe(world.hub, f"https://{slug}.example/", slug, ordered=True, filter=INDICATORS)
+    objects = [indicator() for _ in range(PAGE + 1)]  # so that some are read in a second stretch
+    await world.push("energy", *objects, to="private")
+    await world.push("energy", *(version_of(obj, DAY_2, object_marking_refs=[group.id]) for obj in objects), to="private")
+    await grant_right(world.hub, COMMAND_LINE, await collection(world, "private"), Right.READ, "member:telecoms")
+    await told(world, recorder)
+    for slug in ("water", "telecoms"):
+        events = [(data["event"], data["object_id"]) for endpoint, data in recorder.told if slug in endpoint.url]
+        assert Counter(events) == {(event, obj["id"]): 1 for obj in objects for event in ("added", "updated")}

@@ -240,6 +240,17 @@ class EntryRow(SQLModel, table=True):
     superseded_us: int | None = Field(sa_column=Column(BigInteger, nullable=True))  # date of the entry that made it not the latest
 
 
+class MovedEntryRow(SQLModel, table=True):
+    """Where an entry was before it was withdrawn and appended anew, under another label or as the latest. Never changed."""
+
+    __tablename__ = "moved_entry"
+    collection_row: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    date_us: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))  # of the new entry
+    before_label_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    before_us: int = Field(sa_column=Column(BigInteger, nullable=False))
+    before_ordinal: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class DeletionRow(SQLModel, table=True):
     """A version that its owner deleted from a collection. Its bytes stay in `version`."""
 

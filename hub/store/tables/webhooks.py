@@ -49,6 +49,7 @@ class SubscriptionCursorRow(SQLModel, table=True):
     collection_row: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     after_us: int = Field(sa_column=Column(BigInteger, nullable=False))  # effective date up to which deliveries were made
     urgent_us: int = Field(sa_column=Column(BigInteger, nullable=False))  # the same of imminent threats, which wait for nothing else
+    caught_up_us: int = Field(sa_column=Column(BigInteger, nullable=False))  # the clock when all had been told, last; -1: never yet
     sequence: int = Field(sa_column=Column(BigInteger, nullable=False))  # of the last delivery
 
 
