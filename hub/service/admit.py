@@ -15,6 +15,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from hub.domain.agreement import Agreement
 from hub.domain.anonymity import Draft
@@ -28,7 +29,7 @@ from hub.domain.marking import SHARING_EXTENSION, TLP_OF, MarkingMeaning, Resolu
 from hub.domain.member import Member, Principal, SharingGroup, Standing
 from hub.domain.policy import PolicyBundle
 from hub.domain.signing.extension import is_definition
-from hub.domain.signing.verification import Verified, Verifier
+from hub.domain.signing.verification import Signed, Verified, Verifier
 from hub.domain.stix import Limits, StixObject, describe, read_envelope, read_object
 from hub.domain.taxii import Collection, Outcome, Status
 from hub.domain.timestamp import format_timestamp
@@ -41,6 +42,7 @@ from hub.service.line import Checked, Stretch
 from hub.service.retrieve import get_collection, get_root
 from hub.service.turns import in_turns
 from hub.service.veil import Veil, named_to, veil_of
+from hub.service.verifying import verify_all
 from hub.store.markings import find_markings
 from hub.store.pushes import Push, add_push, find_push, list_outcomes
 
@@ -240,10 +242,20 @@ async def _meanings_brought(raws: Sequence[bytes], limits: Limits) -> dict[str, 
 
 async def _check(door: _Door, raws: Sequence[bytes]) -> list[Checked]:
     """Do for each object what needs no database."""
-    return [_check_one(door, raw) async for raw in in_turns(raws)]
+    read = [_read_one(door, raw) async for raw in in_turns(raws)]
+    verified = iter(await verify_all([one.signed for one in read if isinstance(one, _Read)]))
+    return [one if isinstance(one, Checked) else _check_one(door, one, next(verified)) async for one in in_turns(read)]
 
 
-def _check_one(door: _Door, raw: bytes) -> Checked:
+class _Read(NamedTuple):
+    """An object whose signatures are not verified yet."""
+
+    raw: bytes
+    object: StixObject
+    signed: Signed
+
+
+def _read_one(door: _Door, raw: bytes) -> _Read | Checked:
     try:
         obj = read_object(raw, limits=door.limits)
         if obj.id in TLP_OF:
@@ -251,15 +263,25 @@ def _check_one(door: _Door, raw: bytes) -> Checked:
             return Checked(None, Outcome(obj.id, obj.version or format_timestamp(door.now_us)))
         if is_definition(obj):
             return Checked(None, Outcome(obj.id, obj.version or ""))
-        verified = _verify(door, obj)
+        return _Read(raw, obj, door.verifier.read(obj))
+    except Invalid as e:
+        if isinstance(e, NotUnderstood) and not door.acknowledged:
+            raise
+        return Checked(None, _refused(raw, e.detail, door.now_us))
+
+
+def _check_one(door: _Door, read: _Read, verified: Verified | Invalid) -> Checked:
+    obj = read.object
+    try:
+        if isinstance(verified, Invalid):
+            raise verified
+        _refuse_unsigned(door, verified)
         resolution = door.resolve(obj)
         _refuse_unfit(door, obj, resolution)
         meaning = meaning_of(obj) if obj.type == "marking-definition" else None
         label, draft = _label_one(door, obj, resolution)
     except Invalid as e:
-        if isinstance(e, NotUnderstood) and not door.acknowledged:
-            raise
-        return Checked(None, _refused(raw, e.detail, door.now_us))
+        return Checked(None, _refused(read.raw, e.detail, door.now_us))
     warning = _warning(door, obj, draft, verified)
     return Checked(
         Incoming(obj, label, door.producer.id, verified.kids), Outcome(obj.id, obj.version or "", warning=warning), meaning, draft
@@ -287,11 +309,9 @@ def _is_marked_alike(obj: StixObject) -> bool:
     return SHARING_EXTENSION not in obj.properties.get("extensions", ())
 
 
-def _verify(door: _Door, obj: StixObject) -> Verified:
-    verified = door.verifier.verify(obj)
+def _refuse_unsigned(door: _Door, verified: Verified) -> None:
     if door.collection.signature_required and not verified.kids:
         raise Invalid("signature: this collection takes only what its producer has signed with a registered key")
-    return verified
 
 
 def _refuse_unfit(door: _Door, obj: StixObject, resolution: Resolution) -> None:

@@ -32,6 +32,21 @@ async def test_every_trick_is_refused_for_its_signature(signing: Signing, shared
     assert wrong == {}
 
 
+async def test_each_object_of_a_push_is_judged_by_its_own_signature(signing: Signing, shared: str):
+    objects = [signed() for _ in range(40)]
+    changed = {obj["id"] for obj in objects[::3]}
+    for obj in objects[::3]:
+        obj["name"] = "Changed on the way"
+    bare = [plain() for _ in range(5)]
+    sent = [*objects[:20], *bare, *objects[20:]]
+    status = (await signing.site.energy.push_raw(shared, envelope(*sent))).json
+    assert {entry["id"]: entry["message"].split(" was ")[0] for entry in status["failures"]} == dict.fromkeys(changed, "signature: it")
+    assert [entry["id"] for entry in status["successes"]] == [obj["id"] for obj in sent if obj["id"] not in changed]
+    async with signing.site.hub.db.read() as conn:
+        signed_ids = {one.stix_id for one in await list_signed(conn, ENERGYS.public.kid, since_us=0, after=0, limit=100)}
+    assert signed_ids == {obj["id"] for obj in objects} - changed
+
+
 async def test_a_push_in_the_background_is_verified_as_any_other(signing: Signing, shared: str):
     hub, energy = signing.site.hub, signing.site.energy
     hub.config = replace(hub.config, push_inline_objects_max=1)

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from nacl.bindings import crypto_sign_BYTES, crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 from hub.domain.canonical import canonicalise
 from hub.domain.signing.algorithms import OLDER_NAMES, Algorithm
@@ -113,14 +115,19 @@ class PublicKey:
         """Whether `signature` was made over `data` with the private key to this one."""
         key = self._key
         try:
-            if isinstance(key, ec.EllipticCurvePublicKey):
+            if isinstance(key, ed25519.Ed25519PublicKey):
+                # libsodium: it refuses no less than OpenSSL, and other threads run meanwhile, so a push is verified by all processors.
+                if len(signature) != crypto_sign_BYTES:
+                    return False
+                crypto_sign_open(signature + data, self.raw)
+            elif isinstance(key, ec.EllipticCurvePublicKey):
                 if len(signature) != 2 * _COORDINATE_BYTES:
                     return False
                 r, s = (int.from_bytes(half) for half in (signature[:_COORDINATE_BYTES], signature[_COORDINATE_BYTES:]))
                 key.verify(encode_dss_signature(r, s), data, ec.ECDSA(SHA256()))
             else:
                 key.verify(signature, data)
-        except InvalidSignature:
+        except (InvalidSignature, BadSignatureError):
             return False
         return True
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hub.domain.ids import MemberId
 from hub.domain.signing.extension import ATTESTATION_EXTENSION
 from hub.domain.signing.jws import Signature
+from hub.domain.signing.keys import PublicKey
 from hub.domain.signing.object_signature import signatures_of, signed_bytes
 from hub.domain.signing.registered import MemberKey
 from hub.domain.stix import StixObject
@@ -30,22 +31,42 @@ class Verified:
     warning: str | None = None  # about signatures that could not be verified
 
 
-UNSIGNED = Verified()
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What of an object's signatures is still to be verified. That needs nothing else, and takes longer than all the rest of admission."""
+
+    comes_to: Verified  # where all are good
+    payload: bytes = b""
+    own: tuple[tuple[Signature, PublicKey], ...] = ()  # that have to be the producer's, each with its key
+
+    def verify(self) -> Verified:
+        """Return whose signatures the object has.
+
+        Raises:
+            Invalid: one of them is bad.
+        """
+        for signature, key in self.own:
+            if not signature.is_good(key, self.payload):
+                raise Invalid(f"signature: it was not made with the key {key.kid} over this content")
+        return self.comes_to
+
+
+UNSIGNED = Signed(Verified())
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Verifies what one producer sends at one moment."""
+    """Reads the signatures on what one producer sends at one moment."""
 
     keys: Mapping[str, MemberKey]  # all members', by thumbprint
     producer: MemberId
     now_us: int
 
-    def verify(self, obj: StixObject) -> Verified:
-        """Return whose signatures an object has.
+    def read(self, obj: StixObject) -> Signed:
+        """Return what there is to verify of an object.
 
         Raises:
-            Invalid: one of them is bad, or stands where signatures are without being one.
+            Invalid: one of its signatures is of a key that may not sign it now, or what stands where signatures are is none.
         """
         if "extensions" not in obj.properties:
             return UNSIGNED
@@ -53,18 +74,15 @@ class Verifier:
         if not signatures:
             _refuse_attestation(obj)
             return UNSIGNED
-        payload = signed_bytes(obj.properties)
         own = [signature for signature in signatures if self._is_own(obj, signature)]
-        for signature in own:
-            if not signature.is_good(self._good_key(signature.kid).public, payload):
-                raise Invalid(f"signature: it was not made with the key {signature.kid} over this content")
+        keyed = tuple((signature, self._good_key(signature.kid).public) for signature in own)
         if own and all(signature.algorithm.is_post_quantum for signature in own):
             raise Invalid("signature: a post-quantum signature stands beside one of Ed25519 or ES256, never alone")
         kids = tuple(dict.fromkeys(signature.kid for signature in own))
         unknown = [signature.kid for signature in signatures if signature not in own]
         if not unknown:
             _refuse_attestation(obj)
-        return Verified(kids, self._warning(obj, kids, unknown))
+        return Signed(Verified(kids, self._warning(obj, kids, unknown)), signed_bytes(obj.properties), keyed)
 
     def _warning(self, obj: StixObject, kids: Sequence[str], unknown: Sequence[str]) -> str | None:
         if unknown:
