@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,9 +52,9 @@ class Receiver:
     def objects(self) -> list[str]:
         return [message.data["object_id"] for message in self.received]
 
-    def verified(self, key: str) -> list[Any]:
-        """Return what came as the published library reads it, which refuses what is not well signed."""
-        return [Webhook(key).verify(message.body, message.headers) for message in self.received]
+    def verified(self, key: str, messages: Sequence[Received] | None = None) -> list[Any]:
+        """Return what came, all or some, as the published library reads it, which refuses what is not well signed."""
+        return [Webhook(key).verify(message.body, message.headers) for message in (self.received if messages is None else messages)]
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -21,6 +22,7 @@ from hub.service.subscriptions import FilterWish, Wish, add_subscription, get_su
 from tests.taxii.community import SHARED
 from tests.taxii.content import DAY_2, DAY_3, indicator, version_of
 from tests.taxii.site import Site
+from tests.web.administered import administered
 from tests.webhooks.hooks import LOOPBACK, log_of, pass_time, subscribe, until, until_logged
 from tests.webhooks.receiver import Received, Receiver, receiving
 
@@ -242,3 +244,27 @@ async def test_an_endpoint_that_does_not_agree_is_sent_nothing(hooked: Site, rec
         await hooked.agency.push(shared, indicator())
         await other.until(1)
     assert receiver.received == []
+
+
+async def test_the_api_adds_a_subscription_and_sends_a_test_event(database_url: str, receiver: Receiver):
+    async with administered(database_url, webhooks_allow_http=True, webhooks_ports=()) as site:
+        receiver.agrees = False
+        wanted = {"name": "soc", "url": receiver.url, "member": "energy", "private_cidrs": list(LOOPBACK), "format": "plain"}
+        added = (await site.ask("admin", "POST", "/subscriptions", wanted)).json
+        assert "status 404" in added["problem"]
+        test = f"/subscriptions/{added['id']}/test"
+        refused = await site.ask("publisher", "POST", test)
+        assert (refused.status, "has not agreed" in refused.detail) == (409, True)
+        receiver.agrees = True
+        tested = await site.ask("publisher", "POST", test)
+        assert (tested.status, tested.json["status"], tested.json["error"]) == (200, 204, None)
+        (event,) = receiver.verified(added["key"])
+        assert (event["type"], event["data"]["subject"]) == ("test", "soc")
+        assert (await site.get("publisher", f"/subscriptions/{added['id']}")).json["verified_at"] is not None
+        receiver.answer = partial(_answer_with, 503)
+        tested = await site.ask("publisher", "POST", test)
+        assert (tested.status, tested.json["status"]) == (200, 503), "the request went well, and the endpoint did not take it"
+
+
+async def _answer_with(status: int, _: Received) -> web.Response:
+    return web.Response(status=status)
