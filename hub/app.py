@@ -35,6 +35,7 @@ from hub.work.assess import assess_ledger
 from hub.work.clock import tick
 from hub.work.connectors import poll
 from hub.work.loops import Loop, Loops
+from hub.work.notices import exchange_notices
 from hub.work.pushes import finish_pushes, forget_old_pushes
 from hub.work.reviews import remind
 from hub.work.tlog import keep_log
@@ -83,6 +84,7 @@ def _loops(app: web.Application, hub: Hub) -> list[Loop]:
         Loop("deliveries", partial(make_deliveries, hub)),
         Loop("webhooks", partial(send_deliveries, hub, holder=holder)),
         Loop("old-deliveries", partial(forget_old_deliveries, hub)),
+        *((Loop("notices", partial(exchange_notices, hub)),) if not hub.config.is_sqlite else ()),
         Loop("streams", partial(app[STREAMS].wake, hub)),
         Loop("metrics", partial(app[METRICS].sample, writing=lambda: hub.db.writing, log=hub.log)),
     ]

@@ -1,6 +1,7 @@
 """What the commands share: opening the hub that the settings name, printing for people or machines."""
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,10 +16,11 @@ from rich.text import Text
 
 from hub.cli.telling import errors_told
 from hub.config import Config, load_config
-from hub.errors import ConfigError
+from hub.errors import ConfigError, Unavailable
 from hub.logs import configure_logs
 from hub.service.context import Hub, open_hub
 from hub.store.database import open_database
+from hub.store.notices import tell_others
 from hub.store.schema import check_migrated
 
 T = TypeVar("T")
@@ -80,7 +82,13 @@ async def on_hub(config: Config, work: Callable[[Hub], Awaitable[T]]) -> T:
     db = await open_database(config.database_url)
     try:
         await check_migrated(db)
-        return await work(await open_hub(config, db))
+        hub = await open_hub(config, db)
+        try:
+            return await work(hub)
+        finally:
+            if hub.appended.is_set():
+                with contextlib.suppress(Unavailable):  # who serves looks for itself, a little later
+                    await tell_others(db)
     finally:
         await db.close()
 

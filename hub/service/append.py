@@ -104,7 +104,7 @@ async def again(hub: Hub, work: Callable[Concatenate[Connection, P], Coroutine[A
                 continue
         return await hub.db.write(work, *args, **kwargs)
     finally:
-        hub.feed_moved.set()
+        hub.tell_moved()
 
 
 @dataclass(slots=True)

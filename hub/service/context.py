@@ -41,6 +41,7 @@ class Hub:
     logins: Logins = field(default_factory=Logins)
     pushes_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when a push was left for the background
     feed_moved: asyncio.Event = field(default_factory=asyncio.Event)  # set when there may be something to tell subscribers
+    appended: asyncio.Event = field(default_factory=asyncio.Event)  # set when this process did something of which others were not told
     deliveries_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when there is something to send them
     deliveries_done: asyncio.Event = field(default_factory=asyncio.Event)  # set when some of it was
     _keys: HubKeys | None = None
@@ -48,6 +49,11 @@ class Hub:
     introduced: set[int] = field(default_factory=set)  # rows of collections that hold the definitions of the hub's extensions
     log: LogCondition = field(default_factory=LogCondition)
     lines: dict[int, Line] = field(default_factory=dict)  # of who waits to append, by collection row
+
+    def tell_moved(self) -> None:
+        """Wake those who tell subscribers, here and in other processes: something was appended, or changed for them."""
+        self.feed_moved.set()
+        self.appended.set()
 
     @property
     def held_keys(self) -> HubKeys | None:

@@ -248,7 +248,7 @@ async def _change(
         return after
 
     after = await hub.db.write(work)
-    hub.feed_moved.set()
+    hub.tell_moved()
     hub.deliveries_waiting.set()
     return after
 

@@ -11,7 +11,7 @@ from hub.service.fan_out import FanOut
 from hub.service.turns import wait_for_any
 from hub.store.deliveries import forget_deliveries
 
-_LOOK_S = 1.0  # how often to look for what another process brought
+_LOOK_S = 1.0
 _REST_MIN_S = 0.01  # between two rounds, and as long as a round takes: so pushes and polls have half of the processor at least
 _FORGET_S = 600.0
 _FORGET_AT_A_TIME = 1_000
@@ -20,8 +20,12 @@ _DAY_US = 86_400_000_000
 log = logging.getLogger(__name__)
 
 
-async def make_deliveries(hub: Hub, stop: asyncio.Event) -> None:
-    """Make deliveries as soon as something happens, until `stop` is set."""
+async def make_deliveries(hub: Hub, stop: asyncio.Event, *, look_s: float = _LOOK_S) -> None:
+    """Make deliveries as soon as something happens, until `stop` is set.
+
+    Args:
+        look_s: how often to look for what another process did without a word.
+    """
     fan_out = FanOut(hub)
     while not stop.is_set():
         hub.feed_moved.clear()
@@ -36,7 +40,7 @@ async def make_deliveries(hub: Hub, stop: asyncio.Event) -> None:
         await wait_for_any((stop,), max(_REST_MIN_S, took_s))
         if not more:
             wakes = (stop, hub.feed_moved, hub.deliveries_done) if fan_out.is_held_up else (stop, hub.feed_moved)
-            await wait_for_any(wakes, _LOOK_S)
+            await wait_for_any(wakes, look_s)
 
 
 async def send_deliveries(hub: Hub, stop: asyncio.Event, holder: str) -> None:
