@@ -8,9 +8,9 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, null, or_, select, update
 
 from hub.domain.ids import CollectionId, DeliveryId
 from hub.domain.webhooks.delivery import Attempt, DeliveryState, Rank
@@ -103,9 +103,14 @@ _OLD = prepare(
 )  # what waits for an endpoint that is still there stays, and holds up nothing behind it
 _FORGET_ATTEMPTS = prepare(delete(ATTEMPT).where(among(ATTEMPT.c.delivery_row, "rows")))
 _FORGET = prepare(delete(DELIVERY).where(among(DELIVERY.c.row, "rows")))
-_WAITING = prepare(
-    select(func.count()).where(DELIVERY.c.subscription_row == bindparam("subscription"), DELIVERY.c.done_us.is_(None))
-)  # fmt: skip
+
+
+def waiting_of(subscription_row: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a delivery is a subscription's and waits. Ranks are named for their index, by which alone nothing is read that is done."""
+    return and_(DELIVERY.c.subscription_row == subscription_row, DELIVERY.c.done_us.is_(None), DELIVERY.c.rank >= Rank.URGENT.value)
+
+
+_WAITING = prepare(select(func.count()).where(waiting_of(bindparam("subscription"))))
 
 
 class Made(NamedTuple):

@@ -41,7 +41,7 @@ _ENTRIES = prepare(
         ENTRY,
         and_(
             ENTRY.c.object_row == VERSION.c.object_row,
-            ENTRY.c.collection_row == bindparam("collection"),
+            unsought(ENTRY.c.collection_row) == bindparam("collection"),
             ENTRY.c.version_row == VERSION.c.row,
         ),
     )

@@ -19,7 +19,7 @@ from hub.domain.webhooks.event import EventKind
 from hub.domain.webhooks.schedule import Health
 from hub.domain.webhooks.subscription import SubscriptionState
 from hub.store.database import Change, Connection, Row, among, prepare
-from hub.store.deliveries import id_text
+from hub.store.deliveries import id_text, waiting_of
 from hub.store.tables import table
 
 SUBSCRIPTION = table("subscription")
@@ -62,12 +62,7 @@ _TAKEN = (
     DELIVERY.c.row, DELIVERY.c.id, DELIVERY.c.subscription_row, DELIVERY.c.collection_row, DELIVERY.c.version_row, DELIVERY.c.at_us,
     DELIVERY.c.kind, DELIVERY.c.sequence, DELIVERY.c.rank, DELIVERY.c.attempts, DELIVERY.c.tries, DELIVERY.c.due_us,
 )  # fmt: skip
-_HEAD = prepare(
-    select(*_TAKEN)
-    .where(DELIVERY.c.subscription_row == bindparam("lane"), DELIVERY.c.done_us.is_(None))
-    .order_by(DELIVERY.c.rank > Rank.URGENT.value, DELIVERY.c.row)
-    .limit(1)
-)
+_HEAD = prepare(select(*_TAKEN).where(waiting_of(bindparam("lane"))).order_by(DELIVERY.c.rank > Rank.URGENT.value, DELIVERY.c.row).limit(1))
 _BEGIN = prepare(
     update(DELIVERY)
     .where(among(DELIVERY.c.row, "rows"))
@@ -186,10 +181,7 @@ _LEFT = prepare(
     select(
         LANE.c.subscription_row,
         SUBSCRIPTION.c.state,
-        select(func.count())
-        .where(DELIVERY.c.subscription_row == LANE.c.subscription_row, DELIVERY.c.done_us.is_(None))
-        .correlate(LANE)
-        .scalar_subquery(),
+        select(func.count()).where(waiting_of(LANE.c.subscription_row)).correlate(LANE).scalar_subquery(),
         *(_soonest(rank) for rank in Rank),
     )
     .join(SUBSCRIPTION, SUBSCRIPTION.c.row == LANE.c.subscription_row)

@@ -8,7 +8,7 @@ from hub.domain.member import Standing
 from hub.domain.standing import Ground
 from hub.domain.standing_rules import EventKind
 from hub.store.assessment import COUNTED, HISTORY, ITEM, Record, item_of, items_query, list_accounts
-from hub.store.database import Connection, prepare
+from hub.store.database import Connection, prepare, unsought
 from hub.store.feed_statements import ENTRY
 from hub.store.tables import table
 
@@ -37,10 +37,11 @@ _HISTORY = prepare(
     .order_by(HISTORY.c.row.desc())
     .limit(bindparam("limit"))
 )  # fmt: skip
+_LABEL = unsought(ENTRY.c.label_id)  # else the index by label would be read whole, of however long a history
 _ENTRIES_SINCE = prepare(
-    select(ENTRY.c.label_id, func.count())
+    select(_LABEL, func.count())
     .where(ENTRY.c.collection_row == bindparam("collection"), ENTRY.c.date_us > bindparam("since"))
-    .group_by(ENTRY.c.label_id)
+    .group_by(_LABEL)
 )
 _ITEM = prepare(items_query().where(ITEM.c.row == bindparam("row")))
 _AUDITS = prepare(

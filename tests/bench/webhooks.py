@@ -89,7 +89,7 @@ async def receiving() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", receiver.take)
-    runner = web.AppRunner(app, shutdown_timeout=0, access_log=None)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)  # 0 is for ever to aiohttp
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=2_048).start()
     receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

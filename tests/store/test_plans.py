@@ -7,10 +7,13 @@ import pytest
 from hub.domain.feed import Base, Shift, View
 from hub.domain.ids import LabelId
 from hub.domain.json import read_items
+from hub.store import deliveries, lanes
 from hub.store.append import load_object
 from hub.store.assessment import count_open_lines, read_open_lines
 from hub.store.database import Connection, open_database
 from hub.store.feed import Selection, entries_of, page_of_objects
+from hub.store.happened import entries_happened
+from hub.store.standing import count_entries
 from hub.store.tables import table
 
 PLAIN = View((LabelId(1), LabelId(2)), {}, everything=False)
@@ -108,6 +111,42 @@ async def test_open_lines_of_the_ledger_are_sought_among_the_open_ones(database_
     await db.close()
     assert "ix_ledger_open" in counting.plan
     assert "ix_ledger_open" in reading.plan
+
+
+async def test_what_an_event_is_told_of_is_sought_by_its_version(database_url: str) -> None:
+    db = await open_database(database_url)
+    async with db.read() as conn:
+        explaining = Explaining(conn)
+        await entries_happened(explaining, 1, [1, 2])
+    await db.close()
+    assert "ix_entry_object" in explaining.plan
+    assert not re.search(r"Seq Scan|\(collection_row=\?\)|entry USING INDEX ix_entry_(?!object)", explaining.plan), explaining.plan
+
+
+async def test_what_came_lately_is_counted_by_date_and_not_among_all_there_is(sqlite_url: str) -> None:
+    db = await open_database(sqlite_url)
+    async with db.read() as conn:
+        explaining = Explaining(conn)
+        await count_entries(explaining, 1, 5)
+    await db.close()
+    assert "(collection_row=? AND date_us>?)" in explaining.plan, explaining.plan
+
+
+async def test_what_waits_of_a_subscription_is_sought_among_what_waits(database_url: str) -> None:
+    db = await open_database(database_url)
+    plans = {}
+    async with db.read() as conn:
+        for name, statement, values in (
+            ("the first in line", lanes._HEAD, {"lane": 1}),
+            ("what is left", lanes._LEFT, {"lanes": [1, 2]}),
+            ("those that are taken", lanes._PICK[conn.dialect], {"lanes": [1, 2], "now": 1, "each": 16}),
+            ("how many wait", deliveries._WAITING, {"subscription": 1}),
+        ):
+            explaining = Explaining(conn)
+            await explaining.fetch(statement, **values)
+            plans[name] = explaining.plan
+    await db.close()
+    assert {name: plan for name, plan in plans.items() if "ix_delivery_waiting" not in plan or "ix_delivery_log" in plan} == {}
 
 
 async def test_more_types_than_one_statement_can_seek_are_still_found(database_url: str) -> None:
