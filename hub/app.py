@@ -13,6 +13,7 @@ from hub.config import Config
 from hub.service.connectors import configured_sources
 from hub.service.context import Hub, open_hub
 from hub.service.hub_keys import open_keys
+from hub.service.introducing import introduce_everywhere
 from hub.service.policies import require_fit_policies
 from hub.service.sending import sending
 from hub.service.witnessing import configured_witnesses
@@ -99,6 +100,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
         app[HUB] = await open_hub(config, db)
         await require_fit_policies(app[HUB])
         await open_keys(app[HUB])
+        await introduce_everywhere(app[HUB])
         async with sending(app[HUB]):
             yield
     finally:

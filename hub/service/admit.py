@@ -37,7 +37,6 @@ from hub.errors import Invalid, NotFound, NotUnderstood, Withheld
 from hub.service.administer import is_suspended
 from hub.service.append import again, append_in_turn, append_stretch
 from hub.service.context import Hub
-from hub.service.introducing import introductions
 from hub.service.line import Checked, Stretch
 from hub.service.retrieve import get_collection, get_root
 from hub.service.turns import in_turns
@@ -84,10 +83,7 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     for start in range(0, len(checked), size):
         is_last = start + size >= len(checked)
         part = checked[start : start + size]
-        own = introductions(hub, directory, held, part)
-        outcomes = await append_in_turn(hub, Stretch(kept, part, members, outcomes, is_last, held.collection.agreement, own))
-        if own:
-            hub.introduced.add(held.row)
+        outcomes = await append_in_turn(hub, Stretch(kept, part, members, outcomes, is_last, held.collection.agreement))
     return _status(kept, outcomes)
 
 
@@ -138,8 +134,7 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
             reason = "you may not write to this collection any more"
             checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
         basis = held.collection.agreement if held is not None else None
-        own = introductions(hub, directory, held, checked) if held is not None else ()
-        part = Stretch(push, checked, directory.owners, agreement=basis, introducing=own)
+        part = Stretch(push, checked, directory.owners, agreement=basis)
         push = await again(hub, append_stretch, part, hub.now_us())
 
 

@@ -124,10 +124,7 @@ async def _decide(conn: Connection, stretches: Sequence[Stretch], now_us: int) -
     if not coming:
         return _Decided([[c.outcome for c in stretch.checked] for stretch in stretches])
     member_ids = frozenset[MemberId]().union(*(stretch.member_ids for stretch in stretches))
-    own = {incoming.object.id: incoming for stretch in stretches for incoming in stretch.introducing}.values()
-    batch = await load_batch(conn, stretches[0].push.collection_row, [*own, *(incoming for incoming, _ in coming)], member_ids, now_us)
-    for incoming in own:
-        batch.add(incoming)
+    batch = await load_batch(conn, stretches[0].push.collection_row, [incoming for incoming, _ in coming], member_ids, now_us)
     held = await find_markings(conn, [incoming.object.id for incoming, meaning in coming if meaning is not None])
     meanings = {(id, member): meaning for id, said in held.items() for member, meaning in said.items()}
     decided = _Decided([], batch)

@@ -31,6 +31,7 @@ from hub.service.administer import (
 )
 from hub.service.context import Hub
 from hub.service.install import DEFAULT_ROOT
+from hub.service.introducing import introduce
 from hub.service.view import rights
 from hub.store import collections as store
 
@@ -149,7 +150,7 @@ async def add_collection(
     signature_required: bool = False, media_types: Iterable[str] = (MEDIA_TYPE_STIX,), reciprocal: bool = False,
     agreement: str | None = None,
 ) -> Collection:  # fmt: skip
-    """Add a collection.
+    """Add a collection, which holds the definitions of the hub's extensions from then on.
 
     Args:
         reciprocal: whether content that does not say takes part in reciprocal release.
@@ -180,7 +181,8 @@ async def add_collection(
             agreement=_agreement(c, agreement),
         )
         _refuse_defaults_not_permitted(c.directory, collection)
-        await store.add_collection(c.conn, collection, now_us=c.now_us)
+        row = await store.add_collection(c.conn, collection, now_us=c.now_us)
+        await introduce(c.conn, c.directory, collection, row, now_us=c.now_us)
         await c.record("collection.add", collection.id, root=root, **_traced(collection))
         return collection
 

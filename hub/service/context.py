@@ -46,7 +46,6 @@ class Hub:
     deliveries_done: asyncio.Event = field(default_factory=asyncio.Event)  # set when some of it was
     _keys: HubKeys | None = None
     _sends: Sends | None = None
-    introduced: set[int] = field(default_factory=set)  # rows of collections that hold the definitions of the hub's extensions
     log: LogCondition = field(default_factory=LogCondition)
     lines: dict[int, Line] = field(default_factory=dict)  # of who waits to append, by collection row
 

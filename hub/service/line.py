@@ -32,7 +32,6 @@ class Stretch:
     before: Sequence[Outcome] = ()  # of the stretches before it, where they are not stored yet
     is_last: bool = False  # the push is stored with it, and all outcomes
     agreement: AgreementId | None = None  # the basis on which it was taken; None: the terms of membership
-    introducing: Sequence[Incoming] = ()  # definitions of the hub's that go before it, where they are not there yet
     outcomes: list[Outcome] | None = None  # with those before; None: not appended
     is_in_doubt: bool = False  # nobody can say whether it was appended
 

@@ -18,7 +18,6 @@ from hub.domain.stix_vocabulary import SCO_TYPES
 from hub.service.append import again
 from hub.service.context import Hub
 from hub.service.deletions import Audiences, tell_deletion
-from hub.service.introducing import introduced_by
 from hub.store.anonymity import call_off, find_due, find_versions, finish_work, list_work
 from hub.store.append import delete_versions, load_batch, load_object, lock_collection, write_batch
 from hub.store.database import Connection
@@ -51,7 +50,6 @@ async def _publish(conn: Connection, directory: Directory, held: HeldCollection,
     _shuffle(work)
     work.sort(key=lambda one: one.version_us)  # versions of one object in their order; everybody sees this time in the object itself
     coming = [Incoming(hub_identity(directory.identity), label_of_hub_identity(held.collection), directory.identity)]
-    coming += introduced_by(directory, held)
     coming += [Incoming(read_object(one.body, limits=_OWN), Label.from_canonical(one.label), directory.identity) for one in work]
     batch = await load_batch(conn, held.row, coming, directory.owners, now_us)
     for incoming in coming:

@@ -55,8 +55,8 @@ async def set_root(conn: Connection, root: ApiRoot) -> None:
     await conn.execute(_SET_ROOT, key=root.slug, title=root.title, description=root.description, is_default=int(root.default))
 
 
-async def add_collection(conn: Connection, collection: Collection, *, now_us: int) -> None:
-    """Insert a collection, its rights, and its clock, which begins now."""
+async def add_collection(conn: Connection, collection: Collection, *, now_us: int) -> int:
+    """Insert a collection, its rights, and its clock, which begins now; return its row."""
     row = int(await conn.fetch_value(_LAST_ROW)) + 1
     await conn.execute(
         _ADD_COLLECTION, id=collection.id, row=row, api_root=collection.api_root, title=collection.title, created_us=now_us,
@@ -66,6 +66,7 @@ async def add_collection(conn: Connection, collection: Collection, *, now_us: in
     for right, grantees in ((Right.READ, collection.readers), (Right.WRITE, collection.writers)):
         for grantee in sorted(grantees):
             await grant_right(conn, collection.id, right, grantee)
+    return row
 
 
 async def set_collection(conn: Connection, collection: Collection) -> None:

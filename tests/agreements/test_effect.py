@@ -12,6 +12,7 @@ from hub.domain.agreement import REVIEW_AHEAD_US
 from hub.domain.label import Tlp
 from hub.domain.marking import TLP2_IDS
 from hub.domain.member import MemberKind, Principal, Role
+from hub.domain.signing.extension import definition_ids
 from hub.domain.standing import DAY_US
 from hub.domain.taxii import Query, Status
 from hub.domain.timestamp import format_timestamp
@@ -64,12 +65,13 @@ class Community:
         return f"the sharing agreement cni (CNI arrangement, {agreement.id}), on which this collection rests,"
 
     async def poll(self, member: str, after_us: int | None = None, *, hub: Hub | None = None) -> tuple[list[str], int | None]:
-        """Return the ids of what a member sees after a date, and the last date."""
+        """Return the ids of what a member sees after a date but for the hub's own definitions, and the last date if there are any."""
         hub = hub or self.hub
         page = await list_objects(
             hub, await hub.directory(), await self.principal(member, hub), "hub", "shared", Query(added_after_us=after_us)
         )
-        return [json.loads(body)["id"] for body in page.bodies], page.last_us
+        ids = [id for body in page.bodies if (id := json.loads(body)["id"]) not in definition_ids()]
+        return ids, page.last_us if ids else None
 
 
 def terms(**changes: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from hub.config import load_config
 from hub.domain.directory import Directory
 from hub.domain.label import Tlp
 from hub.domain.member import MemberKind, Principal, Role
+from hub.domain.signing.extension import definition_ids
 from hub.domain.taxii import ALL_VERSIONS, Query
 from hub.errors import Conflict, Invalid
 from hub.service.administer import COMMAND_LINE
@@ -96,7 +97,8 @@ class World:
         self.name = f"c{next(_numbers)}"
         self.agreements: list[Terms] = []
         self.resting_on: Terms | None = None
-        self.accepted: dict[str, bool] = {}  # by id: whether it came under an agreement, and is its source's own whatever comes
+        # By id: whether it came under an agreement, and is its source's own whatever comes. The hub's definitions are there before.
+        self.accepted: dict[str, bool] = dict.fromkeys(definition_ids(), False)
         self.latest_us = [0, 0]  # by node: the latest moment that it was asked at
         self.readers = [Reader(member) for member in MEMBERS for _ in range(2)]
 

@@ -56,16 +56,16 @@ class Anonymous:
         await set_attribution(self.world.hub, await self.world.principal("energy"), collection, known_to)
 
     async def seen(self, slug: str, *, of: str = "shared", versions: VersionMatch = ALL_VERSIONS) -> list[Object]:
-        """Return what a member sees of a collection, every version."""
+        """Return what a member sees of a collection, every version, but for the definitions that are in each."""
         hub = self.world.hub
         query = Query(versions=versions, limit=1000)
         page = await list_objects(hub, await hub.directory(), await self.world.principal(slug), "hub", of, query)
-        return [json.loads(body) for body in page.bodies]
+        return [obj for obj in map(json.loads, page.bodies) if obj["id"] not in definition_ids()]
 
     async def renditions(self, slug: str = "water", **query: Any) -> list[Object]:
-        """Return what a member sees but for what the hub brings along: the identity that stands in for producers, and its definitions."""
-        own = {(await self.world.hub.directory()).identity, *definition_ids()}
-        return [obj for obj in await self.seen(slug, **query) if obj["id"] not in own]
+        """Return what a member sees but for the identity that stands in for producers."""
+        identity = (await self.world.hub.directory()).identity
+        return [obj for obj in await self.seen(slug, **query) if obj["id"] != identity]
 
     async def delete(self, obj: Object, versions: VersionMatch = ALL_VERSIONS) -> None:
         hub = self.world.hub

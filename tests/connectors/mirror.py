@@ -8,16 +8,18 @@ import orjson
 
 from hub.config import Config
 from hub.domain.connector import Source
-from hub.domain.member import MemberKind, Principal, Role
-from hub.domain.taxii import ALL_VERSIONS, Query
+from hub.domain.ids import CollectionId, new_uuid
+from hub.domain.member import Member, MemberKind, Principal, Role
+from hub.domain.taxii import ALL_VERSIONS, Collection, Grantee, GranteeKind, Query
 from hub.service.administer import COMMAND_LINE
-from hub.service.collections import add_collection
 from hub.service.connectors import configured_sources
 from hub.service.context import Hub, now_us, open_hub
 from hub.service.exporting import export_objects
-from hub.service.install import install
+from hub.service.install import DEFAULT_ROOT, install
 from hub.service.members import add_member
-from hub.store.database import open_database
+from hub.store.collections import add_collection
+from hub.store.database import Connection, open_database
+from hub.store.directory import bump_revision
 
 COLLECTION = "mirrored"
 
@@ -55,11 +57,19 @@ async def opened(config: Config) -> AsyncIterator[Hub]:
     try:
         if await install(db, now_us=now_us(), title="mirror"):
             hub = await open_hub(config, db)
-            await add_member(hub, COMMAND_LINE, slug="mirror", name="Mirror", kind=MemberKind.OPERATOR)
-            await add_collection(hub, COMMAND_LINE, title="Mirrored", alias=COLLECTION, readers=["everyone"], writers=["member:mirror"])
+            member = await add_member(hub, COMMAND_LINE, slug="mirror", name="Mirror", kind=MemberKind.OPERATOR)
+            await hub.db.write(_add_collection, member)
         yield await open_hub(config, db)
     finally:
         await db.close()
+
+
+async def _add_collection(conn: Connection, writer: Member) -> None:
+    """Insert a collection that holds nothing, not even the definitions of the hub's extensions."""
+    readers, writers = (frozenset({who}) for who in (Grantee(GranteeKind.EVERYONE), Grantee(GranteeKind.MEMBER, writer.id)))
+    collection = Collection(CollectionId(new_uuid()), DEFAULT_ROOT, "Mirrored", alias=COLLECTION, readers=readers, writers=writers)
+    await add_collection(conn, collection, now_us=now_us())
+    await bump_revision(conn)
 
 
 async def held(hub: Hub) -> list[bytes]:

@@ -7,15 +7,14 @@ import pytest
 from hub.config import Config
 from hub.domain.appending import Incoming
 from hub.domain.feed import Granted, Observed, View, delay_us, observe
-from hub.domain.ids import MemberId
+from hub.domain.ids import CollectionId, MemberId, new_uuid
 from hub.domain.label import Label, Tlp
 from hub.domain.member import MemberKind
-from hub.domain.taxii import VersionMatch
-from hub.service.administer import COMMAND_LINE
-from hub.service.collections import add_collection
+from hub.domain.taxii import Collection, VersionMatch
 from hub.service.context import open_hub
-from hub.service.install import install
+from hub.service.install import DEFAULT_ROOT, install
 from hub.store.append import load_batch, write_batch
+from hub.store.collections import add_collection
 from hub.store.database import Connection, open_database
 from hub.store.feed import Selection, list_labels, page_of_keys, plan_for
 from tests.bench.content import as_read, indicator
@@ -31,7 +30,8 @@ async def test_entries_of_many_labels_that_wait_come_in_the_order_of_their_effec
     try:
         await install(db, now_us=NOW_US, title="Test")
         hub = await open_hub(Config(database_url=database_url), db)
-        collection = await add_collection(hub, COMMAND_LINE, title="Shared")
+        collection = Collection(CollectionId(new_uuid()), DEFAULT_ROOT, "Shared")
+        await db.write(lambda conn: add_collection(conn, collection, now_us=NOW_US))
         row = (await hub.directory()).collections[collection.id].row
         label = Label(collection.id, Tlp.GREEN, MemberKind.OPERATOR)
         producer = MemberId("identity--producer")

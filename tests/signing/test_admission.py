@@ -57,7 +57,7 @@ async def test_a_push_in_the_background_is_verified_as_any_other(signing: Signin
         while status["status"] == "pending":
             status = (await energy.get(f"/taxii2/hub/status/{status['id']}/")).json
     assert {entry["id"] for entry in status["failures"]} == {obj["id"] for obj in bad}
-    assert await energy.ids(f"{shared}objects/") == [*(one.id for one in definitions()), *(obj["id"] for obj in good)]
+    assert await energy.ids(f"{shared}objects/") == [obj["id"] for obj in good]
     async with hub.db.read() as conn:
         assert len(await list_signed(conn, ENERGYS.public.kid, since_us=0, after=0, limit=10)) == len(good)
 
@@ -77,19 +77,6 @@ async def test_a_collection_that_requires_signatures_takes_nothing_else(signing:
     assert "takes only what its producer has signed" in await signing.failure(plain())
     foreign = indicator(created_by_ref="identity--00000000-0000-4000-8000-000000000000")
     assert "takes only what its producer has signed" in await signing.failure(sign_object(foreign, PrivateKey.generate()))
-
-
-async def test_the_definitions_come_with_the_first_object_that_is_signed(signing: Signing, shared: str):
-    energy = signing.site.energy
-    await energy.push(shared, plain())
-    assert len(await energy.ids(f"{shared}objects/")) == 1
-    await energy.push(shared, signed())
-    await energy.push(shared, signed())
-    ids = await energy.ids(f"{shared}objects/")
-    assert ids[1:4] == [one.id for one in definitions()]
-    assert len(ids) == 6
-    got = await signing.site.observer.get(f"{shared}objects/{definitions()[1].id}/")
-    assert stix2.parse(got.objects[0]).extension_types == ["property-extension"]
 
 
 async def test_nobody_can_send_other_definitions(signing: Signing, shared: str):

@@ -4,6 +4,7 @@ import pytest
 
 from hub.domain.label import Tlp
 from hub.domain.member import MemberKind, Role, Standing
+from hub.domain.signing.extension import definition_ids
 from hub.service.administer import COMMAND_LINE
 from hub.service.assess import assess_all
 from hub.service.collections import add_collection
@@ -35,10 +36,10 @@ async def settled(site: Running) -> tuple[World, dict[str, Caller], str]:
 
 
 async def follow(caller: Caller, collection: str, cursor: str | None) -> tuple[list[str], str | None]:
-    """Fetch what is new after a cursor; return the ids and the next cursor, as a client keeps it."""
+    """Fetch what is new after a cursor; return the ids, but for the hub's own definitions, and the next cursor, as a client keeps it."""
     pages = await caller.pages(f"{collection}objects/", f"added_after={cursor}" if cursor else "", by_date=True)
     last = [page.dates[1] for page in pages if page.dates[1] is not None]
-    return [id for page in pages for id in page.ids], last[-1] if last else cursor
+    return [id for page in pages for id in page.ids if id not in definition_ids()], last[-1] if last else cursor
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
