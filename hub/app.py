@@ -37,6 +37,7 @@ from hub.work.clock import tick
 from hub.work.connectors import poll
 from hub.work.loops import Loop, Loops
 from hub.work.notices import exchange_notices
+from hub.work.own_keys import follow
 from hub.work.pushes import finish_pushes, forget_old_pushes
 from hub.work.reviews import remind
 from hub.work.tlog import keep_log
@@ -77,6 +78,7 @@ def _loops(app: web.Application, hub: Hub) -> list[Loop]:
         Loop("old-pushes", partial(forget_old_pushes, hub)),
         Loop("clock", partial(tick, hub, holder=holder)),
         Loop("anonymity", partial(publish, hub)),
+        Loop("keys", partial(follow, hub)),
         Loop("log", partial(keep_log, hub, holder=holder)),
         Loop("witnesses", partial(ask_witnesses, hub, configured_witnesses(hub.config))),
         Loop("reviews", partial(remind, hub, tell_number=app[METRICS].reviews_due.set)),

@@ -174,9 +174,11 @@ def list_hub_keys(ctx: typer.Context, as_json: Json = False) -> None:
 
 @own_key_app.command("rotate")
 def rotate_hub_key(ctx: typer.Context, purpose: Annotated[Purpose, typer.Argument(help="Which of the hub's keys.")]) -> None:
-    """Put a new key in the place of one of the hub's own. The old one stays good for a day: restart each node to sign with the new one."""
+    """Put a new key in the place of one of the hub's own. Nodes sign with it at once; the old one stays good for a day."""
     key = with_hub(ctx, lambda hub: hub_keys.rotate_key(hub, COMMAND_LINE, purpose))
-    typer.echo(f"{key.public.kid} takes the place of the key for the purpose {purpose}; restart each node within a day")
+    typer.echo(
+        f"{key.public.kid} takes the place of the key for the purpose {purpose}; where nodes have files of their own, copy it within a day"
+    )
 
 
 def _jwk_in(file: Path) -> dict[str, Any]:

@@ -20,6 +20,12 @@ class HubKeys:
         """All that sign an object of the hub's."""
         return (self.object,) if self.beside is None else (self.object, self.beside)
 
+    @property
+    def kids(self) -> dict[Purpose, str]:
+        """Their thumbprints."""
+        signers = {Purpose.OBJECT: self.object, Purpose.LOG: self.log, Purpose.RESPONSE: self.response, Purpose.BESIDE: self.beside}
+        return {purpose: signer.public.kid for purpose, signer in signers.items() if signer is not None}
+
     @classmethod
     def generate(cls, beside: Algorithm | None = None) -> "HubKeys":
         """Return new keys that are kept nowhere."""

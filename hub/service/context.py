@@ -45,6 +45,7 @@ class Hub:
     deliveries_waiting: asyncio.Event = field(default_factory=asyncio.Event)  # set when there is something to send them
     deliveries_done: asyncio.Event = field(default_factory=asyncio.Event)  # set when some of it was
     _keys: HubKeys | None = None
+    key_fault: str | None = None  # why this node cannot open a key of the hub's that is in use; None: it can, as far as it has looked
     _sends: Sends | None = None
     log: LogCondition = field(default_factory=LogCondition)
     lines: dict[int, Line] = field(default_factory=dict)  # of who waits to append, by collection row

@@ -1,6 +1,8 @@
 """The hub's own keys: opened where they are kept, made on first use, the same on every node.
 
-The database says which key is in use for each purpose. A node that does not have it does not start: what it signed nobody could verify.
+* The database says which key is in use for each purpose. A node that does not have it does not start: what it signed nobody could verify.
+* A node that runs signs with a new key as soon as it finds it in use. Until then, and where it does not have it, it signs with the one
+  before, which stays good for a while (`hub.domain.signing.registered.OVERLAP_US`).
 """
 
 import asyncio
@@ -56,8 +58,22 @@ async def keys_of(hub: Hub) -> HubKeys:
     return hub.held_keys or await open_keys(hub)
 
 
+async def follow_keys(hub: Hub) -> bool:
+    """Let a hub whose keys are open sign with those that are in use by now; return whether there was another among them.
+
+    Raises:
+        ConfigError: as `open_keys` does; it goes on signing with those that it has.
+    """
+    async with hub.db.read() as conn:
+        in_use = {purpose: held.key.public.kid for purpose, held in _in_use(await list_hub_keys(conn)).items()}
+    if all(in_use.get(purpose) == kid for purpose, kid in hub.keys.kids.items()):
+        return False
+    await open_keys(hub)
+    return True
+
+
 async def rotate_key(hub: Hub, principal: Principal, purpose: Purpose) -> HubKey:
-    """Put a new key in the place of the one for a purpose. A node signs with it once it has been started anew.
+    """Put a new key in the place of the one for a purpose; every node signs with it from the next second on.
 
     Raises:
         Withheld: `principal` is no administrator.

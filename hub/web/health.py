@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from hub.errors import HubError
+from hub.service.context import Hub
 from hub.web.keys import HUB
 
 _ANSWER_WITHIN_S = 5.0
@@ -52,7 +53,12 @@ async def get_readiness(request: web.Request) -> web.Response:
     except (HubError, TimeoutError):
         faults.append("the database does not answer")
     said = {"status": "not ready" if faults else "ok", "faults": faults}
-    if not faults and not request.app[HUB].log.is_signed:
-        # Requests are answered all the same: no other node could do better.
-        said["warnings"] = ["the transparency log is not signed"]
+    if not faults and (warnings := _warnings(request.app[HUB])):
+        said["warnings"] = warnings
     return web.json_response(said, status=503 if faults else 200)
+
+
+def _warnings(hub: Hub) -> list[str]:
+    """Return what is wrong though requests are answered: no other node could do better, or it is not so urgent."""
+    warnings = [] if hub.log.is_signed else ["the transparency log is not signed"]
+    return warnings if hub.key_fault is None else [*warnings, "a new key of the hub's is not here"]

@@ -85,7 +85,7 @@ class MemberKey:
         return {**self.public.jwk(), "hub": {"owner": self.member, "status": self.status_at(at_us).value, **told}}
 
 
-OVERLAP_US = 86_400_000_000  # for which a key of the hub's stays good beside the one that takes its place: until each node was started anew
+OVERLAP_US = 86_400_000_000  # for which a key of the hub's stays good beside the one that takes its place: until each node has that
 
 
 @dataclass(frozen=True, slots=True)
