@@ -26,6 +26,7 @@ own_key_app = typer.Typer(help="The hub's own signing keys.", no_args_is_help=Tr
 _DASHED = {"ignore_unknown_options": True}  # a thumbprint may begin with a dash
 
 KEY_COLUMNS = ("member", "name", "algorithm", "status", "not_before", "not_after", "revoked_at", "compromised_from", "kid")
+SUSPECT_COLUMNS = ("object", "version", "accepted_at", "anonymous")
 HUB_KEY_COLUMNS = ("purpose", "algorithm", "since", "until", "kid")
 SUSPECTS_MAX = 10_000
 
@@ -134,7 +135,7 @@ def tell_compromised(
         found, _ = await list_suspects(hub, await hub.directory(), COMMAND_LINE, kid, limit=SUSPECTS_MAX)
         return [suspect(one) for one in found]
 
-    show(with_hub(ctx, work), ("object", "version", "accepted_at"), as_json=as_json)
+    show(with_hub(ctx, work), SUSPECT_COLUMNS, as_json=as_json)
 
 
 @key_app.command("suspects", context_settings=_DASHED)
@@ -145,7 +146,7 @@ def show_suspects(ctx: typer.Context, kid: Kid, as_json: Json = False) -> None:
         found, _ = await list_suspects(hub, await hub.directory(), COMMAND_LINE, kid, limit=SUSPECTS_MAX)
         return [suspect(one) for one in found]
 
-    show(with_hub(ctx, work), ("object", "version", "accepted_at"), as_json=as_json)
+    show(with_hub(ctx, work), SUSPECT_COLUMNS, as_json=as_json)
 
 
 @own_key_app.command("init")

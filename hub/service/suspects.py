@@ -1,4 +1,8 @@
-"""What a compromised key signed since it may have been in other hands: suspect, for everybody who sees it."""
+"""What a compromised key signed since it may have been in other hands: suspect, for everybody who sees it.
+
+With it goes whatever came in anonymously since then, whoever gave it, signed or not. If renditions of what that key signed were told apart
+from others, now or later, everybody would know whose they are, as everybody is told which key it is.
+"""
 
 from hub.domain.directory import Directory
 from hub.domain.label import Attribution
@@ -7,7 +11,7 @@ from hub.service.administer import is_admin, require_active
 from hub.service.context import Hub
 from hub.service.member_keys import get_key
 from hub.service.proofs import may_see
-from hub.store.trust import SignedVersion, list_signed
+from hub.store.trust import SignedVersion, list_renditions_since, list_signed
 
 _AT_ONCE = 200
 
@@ -27,8 +31,7 @@ async def list_suspects(
     found: list[SignedVersion] = []
     position, since_us = after or 0, None if key is None else key.compromised_from_us
     while len(found) <= limit:
-        async with hub.db.read() as conn:
-            some = [] if since_us is None else await list_signed(conn, kid, since_us=since_us, after=position, limit=_AT_ONCE)
+        some = [] if since_us is None else await _read(hub, directory, kid, since_us=since_us, after=position)
         if not some:
             if not found and after is None:
                 get_key(directory, principal, kid)
@@ -36,6 +39,13 @@ async def list_suspects(
         found += [version for version in some if await _may_know(hub, directory, principal, version)]
         position = some[-1].row
     return found[:limit], found[limit - 1].row
+
+
+async def _read(hub: Hub, directory: Directory, kid: str, *, since_us: int, after: int) -> list[SignedVersion]:
+    async with hub.db.read() as conn:
+        signed = await list_signed(conn, kid, since_us=since_us, after=after, limit=_AT_ONCE)
+        given = await list_renditions_since(conn, directory.identity, since_us=since_us, after=after, limit=_AT_ONCE)
+    return sorted([*signed, *given], key=lambda version: version.row)[:_AT_ONCE]
 
 
 async def _may_know(hub: Hub, directory: Directory, principal: Principal, version: SignedVersion) -> bool:

@@ -4,14 +4,15 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 
+from hub.domain.anonymity import MINUTE_US
 from hub.domain.appending import Batch
 from hub.domain.ids import MemberId
 from hub.domain.label import Attribution
 from hub.domain.signing.keys import PublicKey
 from hub.domain.signing.registered import OVERLAP_US, HubKey, MemberKey, Purpose
-from hub.store.database import Change, Connection, among, prepare
+from hub.store.database import Change, Connection, Row, among, prepare
 from hub.store.tables import table
 
 MEMBER_KEY = table("member_key")
@@ -19,6 +20,7 @@ HUB_KEY = table("hub_key")
 SIGNATURE = table("version_signature")
 VERSION = table("version")
 OBJECT = table("object")
+RENDITION = table("rendition")
 
 _MEMBER_KEYS = prepare(
     select(
@@ -46,6 +48,15 @@ _SIGNED_BY = prepare(
     .join(OBJECT, OBJECT.c.row == VERSION.c.object_row)
     .where(SIGNATURE.c.kid == bindparam("key"), SIGNATURE.c.version_row > bindparam("after"), VERSION.c.accepted_us >= bindparam("since"))
     .order_by(SIGNATURE.c.version_row)
+    .limit(bindparam("limit"))
+)
+_RENDITIONS = prepare(
+    select(VERSION.c.row, OBJECT.c.stix_id, VERSION.c.version, VERSION.c.accepted_us, OBJECT.c.attribution)
+    .select_from(RENDITION)
+    .join(OBJECT, and_(OBJECT.c.stix_id == RENDITION.c.stix_id, OBJECT.c.owner_id == bindparam("hub")))
+    .join(VERSION, VERSION.c.object_row == OBJECT.c.row)
+    .where(RENDITION.c.version_us >= bindparam("minute"), VERSION.c.row > bindparam("after"), VERSION.c.accepted_us >= bindparam("since"))
+    .order_by(VERSION.c.row)
     .limit(bindparam("limit"))
 )
 _GIVEN = prepare(
@@ -77,13 +88,14 @@ class HeldHubKey:
 
 @dataclass(frozen=True, slots=True)
 class SignedVersion:
-    """A version that a member's key signed."""
+    """A version that a member's key signed, or may have signed."""
 
     row: int
     stix_id: str
     version: str  # TAXII's version
     accepted_us: int
-    known_to: Attribution  # to whom it is known that the key's member gave it
+    known_to: Attribution  # to whom it is known who gave it
+    is_rendition: bool = False  # of what some member gave anonymously, with whichever key, or none
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +158,18 @@ def signed(batch: Batch) -> Change:
 
 async def list_signed(conn: Connection, kid: str, *, since_us: int, after: int, limit: int) -> list[SignedVersion]:
     """Return versions that a key signed and that came in since then, in their rows' order, from after the row `after`."""
-    rows = await conn.fetch(_SIGNED_BY, key=kid, since=since_us, after=after, limit=limit)
-    return [
-        SignedVersion(row, stix_id, version, accepted_us, Attribution(known_to or Attribution.EVERYONE))
-        for row, stix_id, version, accepted_us, known_to in rows
-    ]
+    return [_signed_version(row) for row in await conn.fetch(_SIGNED_BY, key=kid, since=since_us, after=after, limit=limit)]
+
+
+async def list_renditions_since(conn: Connection, hub: MemberId, *, since_us: int, after: int, limit: int) -> list[SignedVersion]:
+    """Return versions of renditions of what came in since then, whoever gave it, in their rows' order, from after the row `after`.
+
+    Args:
+        hub: the hub's identity, in whose name they are.
+    """
+    minute_us = since_us - since_us % MINUTE_US
+    rows = await conn.fetch(_RENDITIONS, hub=hub, minute=minute_us, since=since_us, after=after, limit=limit)
+    return [_signed_version(row, is_rendition=True) for row in rows]
 
 
 async def find_given_version(conn: Connection, row: int) -> Given:
@@ -172,6 +191,11 @@ async def find_kids(conn: Connection, version_rows: Collection[int]) -> dict[int
     for row, kid, accepted_us in await conn.fetch(_KEYS_OF, versions=sorted(version_rows)):
         found.setdefault(row, {})[kid] = accepted_us
     return found
+
+
+def _signed_version(row: Row, *, is_rendition: bool = False) -> SignedVersion:
+    number, stix_id, version, accepted_us, known_to = row
+    return SignedVersion(number, stix_id, version, accepted_us, Attribution(known_to or Attribution.EVERYONE), is_rendition)
 
 
 def _public(jwk: str) -> PublicKey:

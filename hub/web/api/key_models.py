@@ -67,8 +67,9 @@ class SigningKey(Shown):
 
 
 class SuspectVersion(Shown):
-    """A version that a compromised key signed since then."""
+    """A version that a compromised key signed since then, or may have signed."""
 
     object: str
     version: str
     accepted_at: Moment
+    anonymous: bool = Field(description="given anonymously since then: whose it is, and whether this key signed it, is not told")
