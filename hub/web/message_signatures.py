@@ -3,14 +3,14 @@
 * A request that changes something is verified before its handler begins; its body is compared with what was signed while it is read
   (`hub.web.limits.read_body`). Signatures of requests that only read are not looked at.
 * Every answer is signed for which there is an `Accept-Signature` that can be fulfilled, errors included. One without content, to HEAD
-  for example, carries the digest of nothing (RFC 9530 appendix B.2). What is streamed is not signed: its digest is known at its end only.
-  Where the key cannot sign, the answer goes out without: it is for its client to refuse it.
+  for example, carries the digest of nothing (RFC 9530 appendix B.2). Of a stream of events, which has no end, the signature covers all but
+  a digest: who answers, and what. Where the key cannot sign, the answer goes out without: it is for its client to refuse it.
 """
 
 import asyncio
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import Payload, hdrs, web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -40,13 +40,10 @@ async def verify_message(request: web.Request, handler: Handler) -> web.StreamRe
 
 async def sign_response(request: web.Request, response: web.StreamResponse) -> None:
     """Sign an answer that is about to be sent, where its client asks for it; the last to touch its headers."""
-    if ACCEPT not in request.headers or not isinstance(response, web.Response):
+    if ACCEPT not in request.headers:
         return
-    body = b"" if request.method == hdrs.METH_HEAD or response.body is None else response.body
-    if not isinstance(body, bytes):
-        return
-    small = len(body) <= _DIGEST_INLINE_BYTES_MAX
-    response.headers[CONTENT_DIGEST] = content_digest(body) if small else await asyncio.to_thread(content_digest, body)
+    if isinstance(response, web.Response):
+        response.headers[CONTENT_DIGEST] = await _digest(b"" if request.method == hdrs.METH_HEAD else response.body or b"")
     hub = request.app[HUB]
     answer = Answer(response.status, _lines(response.headers), _request(request))
     try:
@@ -55,6 +52,11 @@ async def sign_response(request: web.Request, response: web.StreamResponse) -> N
         log.error("an answer is not signed", reason=e.detail)  # noqa: TRY400 - the detail says it all
         return
     response.headers.update(signature)
+
+
+async def _digest(body: bytes | bytearray | Payload) -> str:
+    assert isinstance(body, bytes), "the hub makes its answers of bytes"
+    return content_digest(body) if len(body) <= _DIGEST_INLINE_BYTES_MAX else await asyncio.to_thread(content_digest, body)
 
 
 def _request(request: web.Request) -> Request:

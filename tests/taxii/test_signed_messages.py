@@ -7,17 +7,22 @@ import itertools
 import json
 import re
 import sys
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from yarl import URL
 
+from hub.app import build_app
+from hub.config import Config
 from hub.domain.http_signature.answer import require_signed, wanted
 from hub.domain.http_signature.digest import content_digest
 from hub.domain.http_signature.message import Answer, Request, normal_uri
 from hub.domain.http_signature.push import AGE_MAX_S, sign_push
+from hub.domain.http_signature.signature import read_signatures
 from hub.domain.ids import MemberId
 from hub.domain.signing.keys import PrivateKey
 from hub.domain.signing.registered import MemberKey
@@ -28,7 +33,7 @@ from hub.store.database import Connection
 from hub.store.directory import bump_revision
 from hub.store.nonces import forget_nonces
 from hub.store.trust import add_member_key
-from tests.taxii.community import ENERGY, WATER
+from tests.taxii.community import ENERGY, SHARED, WATER
 from tests.taxii.content import envelope, indicator
 from tests.taxii.site import MEDIA_TYPE, Caller, Reply, Site, serve, serve_again
 
@@ -249,14 +254,44 @@ async def test_every_answer_is_signed_for_who_asks_for_it(signing: Site, shared:
     assert await asked(signing, signing.stranger(), "GET", f"{shared}objects/") == 401
 
 
+DOCUMENT = (Path(__file__).resolve().parents[2] / "connectors" / "SIGNED-MESSAGES.md").read_text()
+WISHES = re.findall(r"^    Accept-Signature: (.*)$", DOCUMENT, re.MULTILINE)  # for an answer, and for a stream
+ROUTES = sorted({(route.method, route.resource.canonical) for route in build_app(Config()).router.routes() if route.resource is not None})
+STREAM = "/api/v1/stream"
+
+
+async def test_what_every_route_answers_is_signed_to_whoever_asks(signing: Site):
+    named = defaultdict(lambda: "x", root="hub", collection=SHARED.id, identity=ENERGY.id)
+    for caller in (signing.agency, signing.stranger()):
+        statuses = Counter()
+        for method, path in ROUTES:
+            if (method, path, caller) != ("GET", STREAM, signing.agency):
+                statuses[await asked(signing, caller, "GET" if method == "*" else method, path.format_map(named))] += 1
+        assert sum(statuses.values()) >= len(ROUTES) - 1 > 200
+        assert statuses.keys() >= ({200, 204, 400, 403, 404} if caller.authorization else {200, 401})
+
+
+async def test_a_stream_is_signed_as_far_as_what_has_no_end_can_be(signing: Site):
+    sent = {"Authorization": signing.agency.authorization or "", "Accept": "text/event-stream"}
+    path = f"{STREAM}?wait=false"
+    for wish, is_signed in ((WISHES[1], True), (WISHES[0], False)):  # the second one asks for a digest
+        async with signing.session.get(URL(signing.url + path), headers={**sent, "Accept-Signature": wish}) as reply:
+            assert (reply.status, reply.content_type, "Content-Digest" in reply.headers) == (200, "text/event-stream", False)
+            assert ("Signature" in reply.headers) == is_signed
+            request = request_of("GET", signing.url + path, {**sent, "Accept-Signature": wish})
+            told = Answer(reply.status, lambda name, reply=reply: reply.headers.getall(name, ()), request)
+            for signature in read_signatures(told):
+                assert [str(one) for one in signature.covered] == ['"@status"', '"content-type"', '"@method";req', '"@target-uri";req']
+                assert (signature.text("nonce"), signature.text("tag")) == ("f3b1c2", "mine")
+                assert signature.is_made_with(signing.hub.keys.response.public, told)
+                assert not signature.is_made_with(signing.hub.keys.response.public, replace(told, status=204))
+
+
 async def test_the_answer_to_a_signed_push_is_tied_to_it(signing: Site, shared: str):
     signed = Signed(signing, f"{shared}objects/", envelope(indicator()))
     assert await asked(signing, signing.energy, "POST", signed.path, body=signed.body, headers=signed.headers) == 202
     signed = Signed(signing, f"{shared}objects/", envelope(indicator()), aged_s=1_000)
     assert await asked(signing, signing.energy, "POST", signed.path, body=signed.body, headers=signed.headers) == 401
-
-
-DOCUMENT = (Path(__file__).resolve().parents[2] / "connectors" / "SIGNED-MESSAGES.md").read_text()
 
 
 async def test_the_example_for_clients_sends_what_is_taken_as_signed(signing: Site, shared: str, tmp_path: Path):
@@ -273,7 +308,7 @@ async def test_the_example_for_clients_sends_what_is_taken_as_signed(signing: Si
 
 
 async def test_the_example_for_clients_gets_a_signed_answer(signing: Site, shared: str):
-    (example,) = re.findall(r"^    Accept-Signature: (.*)$", DOCUMENT, re.MULTILINE)
+    example = WISHES[0]
     reply = await signing.energy.get(f"{shared}objects/", **{"Accept-Signature": example})
     assert reply.headers["Signature-Input"].startswith(example.split(")")[0])
     assert reply.headers["Signature-Input"].endswith('nonce="f3b1c2";tag="mine"')

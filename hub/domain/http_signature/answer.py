@@ -4,6 +4,7 @@
   earlier one does.
 * What is asked for and cannot be given (RFC 9421 §5.2: another key or algorithm, a component that this answer does not have) leaves the
   answer unsigned. So does an `Accept-Signature` that cannot be read (RFC 9651 §4.2).
+* An answer without a digest is a stream of events. Its signature says who answers, and to what; what is told in it, it cannot cover.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,8 @@ ACCEPT = "Accept-Signature"
 TAG = "hub-answer"
 LABEL = "answer"
 
-_ALWAYS = (Component("@status"), Component(CONTENT_DIGEST), of_request("@method"), of_request("@target-uri"))
+_DIGEST = Component(CONTENT_DIGEST)
+_ALWAYS = (Component("@status"), _DIGEST, of_request("@method"), of_request("@target-uri"))
 # Where the answer has them: what it is, and where a client goes on (TAXII 2.1 §3.2).
 _WHERE_PRESENT = tuple(map(Component, ("content-type", "x-taxii-date-added-first", "x-taxii-date-added-last")))
 _FLAGS = ("created", "expires")  # parameters that are asked for without a value
@@ -42,7 +44,7 @@ def sign_answer(answer: Answer, signer: Signer, *, now_s: int) -> dict[str, str]
     """Return the fields that carry the signature which the client asked for; none where that cannot be given.
 
     Of several signatures that are asked for, the first that can be given is. It covers what was asked for, and what makes it worth
-    something. The answer's `Content-Digest` is among its fields already.
+    something. The answer's `Content-Digest` is among its fields already, unless it is a stream of events.
     """
     try:
         asked = read_dictionary(ACCEPT, answer.request.lines(ACCEPT))
@@ -97,7 +99,8 @@ def _covered(answer: Answer, components: object) -> list[Component]:
     if len({component.identity for component in covered}) < len(covered):
         raise NotUnderstood("Accept-Signature: a component is asked for twice")
     asked = Signature("", tuple(covered), {}, b"")
-    return covered + asked.lacks([*_ALWAYS, *_present(answer), *_signature_of_request(answer)])
+    always = _ALWAYS if answer.lines(CONTENT_DIGEST) else [component for component in _ALWAYS if component is not _DIGEST]
+    return covered + asked.lacks([*always, *_present(answer), *_signature_of_request(answer)])
 
 
 def _present(answer: Answer) -> list[Component]:
