@@ -179,7 +179,7 @@ class Dispatcher:
         is_keeping = bool(self._lanes) and now_us - self._kept_us >= self._hold_us // _KEEP_SHARE
         if not (self._done or is_keeping or (is_due and not self._is_stopping)):
             return due_us
-        held = {s.row: s for s in (await subscribed(hub)).subscriptions}
+        held = (await subscribed(hub)).by_row
         done, self._done = self._done, _Done()
         try:
             ordered = frozenset(row for row, s in held.items() if s.ordered)
@@ -312,7 +312,9 @@ class Dispatcher:
         return waiting
 
     async def _judge_all(self, together: Sequence[_Judged]) -> None:
-        held = {s.row: s for s in (await subscribed(self._hub)).subscriptions if s.state is SubscriptionState.ACTIVE}
+        by_row = (await subscribed(self._hub)).by_row
+        found = (by_row.get(one.subscription.row) for one in together)
+        held = {s.row: s for s in found if s is not None and s.state is SubscriptionState.ACTIVE}
         wanted = [(one.taken, held[one.subscription.row]) for one in together if one.subscription.row in held]
         now_us, directory = self._hub.now_us(), await self._hub.directory()
         events = await events_for(self._hub, directory, wanted)

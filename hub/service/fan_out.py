@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from itertools import groupby
 
 from hub.domain.directory import Directory, HeldCollection
 from hub.domain.ids import DeliveryId, MemberId
@@ -55,54 +54,81 @@ class FanOut:
 
     hub: Hub
     is_held_up: bool = False  # so many deliveries of a subscription wait that the rest stays in the feed for now
-    _edition: int = -1
-    _cursors: dict[tuple[int, int], _Cursor] = field(default_factory=dict)  # by the rows of subscription and collection
-    _done: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # clock, revision and edition of a collection that is read
+    _held: Held = field(default_factory=lambda: Held(-1, {}))  # as of the last round
+    _wanted: dict[MemberId, dict[int, Subscription]] = field(default_factory=dict)  # those that are told anything, by row
+    _fresh: dict[int, Subscription] = field(default_factory=dict)  # those of them whose cursors are to be read
+    _cursors: dict[int, dict[int, _Cursor]] = field(default_factory=dict)  # by the rows of subscription and collection
+    _done: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # clock and directory of a collection when all were told of it
 
     async def round(self) -> bool:
         """Make what deliveries there are to make now; return whether there is more at once."""
-        held = await subscribed(self.hub)
-        wanted = [s for s in held.subscriptions if s.state is SubscriptionState.ACTIVE and s.verified_us is not None]
-        if not wanted:
+        self._take(await subscribed(self.hub))
+        if not self._wanted:
             return False
         async with self.hub.db.read() as conn:
             clocks = await read_clocks(conn)
             full = await list_full(conn, WAITING_MAX)
         directory = await self.hub.directory()
-        if held.edition != self._edition:
-            await self._load(held, wanted)
-        reading = Reading(self.hub, wants_observables=any(s.filter.values for s in wanted))
-        by_member = {id: list(group) for id, group in groupby(sorted(wanted, key=_member), key=_member)}
+        fresh = await self._load_fresh()
+        reading = Reading(self.hub, wants_observables=any(s.filter.values for some in self._wanted.values() for s in some.values()))
+        done, self._done = self._done, {}  # where a round fails, all are looked at again
         lefts: set[_Left] = set()
         for collection in [None, *directory.collections.values()]:
             row = collection.row if collection is not None else HUB_ROW
-            state = (clocks.get(row, Clock(0, 0)).clock_us, directory.revision, held.edition)
-            if self._done.get(row) == state:
-                continue
+            state = (clocks.get(row, Clock(0, 0)).clock_us, directory.revision, directory.at_us)
+            by_member = fresh if done.get(row) == state else self._wanted
             left = await self._collection(reading, directory, collection, by_member, full, state[0])
             if left is _Left.NOTHING:
                 self._done[row] = state
             lefts.add(left)
         self.is_held_up = _Left.LATER in lefts
-        return _Left.MORE in lefts
+        return _Left.MORE in lefts or bool(self._fresh)
 
-    async def _load(self, held: Held, wanted: list[Subscription]) -> None:
-        async with self.hub.db.read() as conn:
-            stored = await read_positions(conn, [s.row for s in wanted])
-        self._cursors = {key: _Cursor(position, position) for key, position in stored.items()}
-        self._done.clear()
-        self._edition = held.edition
+    def _take(self, held: Held) -> None:
+        """Find out which subscriptions have changed since the last round."""
+        before, self._held = self._held, held
+        if held.edition == before.edition:
+            return
+        for row, subscription in before.by_row.items():
+            if held.by_row.get(row) is not subscription:
+                self._forget(subscription)
+        for row, subscription in held.by_row.items():
+            is_told = subscription.state is SubscriptionState.ACTIVE and subscription.verified_us is not None
+            if is_told and before.by_row.get(row) is not subscription:
+                self._wanted.setdefault(subscription.member, {})[row] = self._fresh[row] = subscription
+
+    def _forget(self, subscription: Subscription) -> None:
+        self._fresh.pop(subscription.row, None)
+        self._cursors.pop(subscription.row, None)
+        others = self._wanted.get(subscription.member, {})
+        others.pop(subscription.row, None)
+        if not others:
+            self._wanted.pop(subscription.member, None)
+
+    async def _load_fresh(self) -> dict[MemberId, dict[int, Subscription]]:
+        """Read how far those have been told of whom this is not known, and return them by member."""
+        fresh, self._fresh = self._fresh, {}
+        by_member: dict[MemberId, dict[int, Subscription]] = {}
+        if fresh:
+            async with self.hub.db.read() as conn:
+                stored = await read_positions(conn, list(fresh))
+            self._cursors.update({row: {} for row in fresh})
+            for (row, collection), position in stored.items():
+                self._cursors[row][collection] = _Cursor(position, position)
+        for row, subscription in fresh.items():
+            by_member.setdefault(subscription.member, {})[row] = subscription
+        return by_member
 
     async def _collection(
-        self, reading: Reading, directory: Directory, held: HeldCollection | None, by_member: dict[MemberId, list[Subscription]],
-        full: set[int], clock_us: int,
+        self, reading: Reading, directory: Directory, held: HeldCollection | None,
+        by_member: dict[MemberId, dict[int, Subscription]], full: set[int], clock_us: int,
     ) -> _Left:  # fmt: skip
         """Make what there is to make of one collection; return what is left of it."""
         row = held.row if held is not None else HUB_ROW
         advances: list[Advance] = []
         left = _Left.NOTHING
         async for id, subscriptions in in_turns(by_member.items()):
-            covering = [s for s in subscriptions if held is None or not s.filter.collections or held.collection.id in s.filter.collections]
+            covering = [s for s in subscriptions.values() if _covers(s, held)]
             member = directory.members.get(id)
             if not covering or member is None or member.suspended:
                 continue
@@ -128,7 +154,7 @@ class FanOut:
         return left
 
     def _cursor(self, subscription_row: int, collection_row: int) -> _Cursor:
-        return self._cursors.setdefault((subscription_row, collection_row), _Cursor(None, START))
+        return self._cursors[subscription_row].setdefault(collection_row, _Cursor(None, START))
 
     async def _advance(
         self, reading: Reading, held: HeldCollection | None, seen: Seen | None, member: Member, subscription: Subscription,
@@ -163,9 +189,9 @@ class FanOut:
                 done = set()  # another node made the same at the same moment
             for one in some:
                 if one.subscription_row in done:
-                    self._cursors[one.subscription_row, collection_row] = _Cursor(one.to, one.to)
-                else:
-                    self._edition = -1  # another node was first: read again how far it came
+                    self._cursors[one.subscription_row][collection_row] = _Cursor(one.to, one.to)
+                else:  # another node was first: read again how far it came
+                    self._fresh[one.subscription_row] = self._held.by_row[one.subscription_row]
             if done:
                 self.hub.deliveries_waiting.set()
 
@@ -173,6 +199,11 @@ class FanOut:
 def delivery_id(subscription: Subscription, collection_row: int, at_us: int) -> DeliveryId:
     """Return the id of the delivery of what happened at a date of the subscriber's view: always the same, and nobody else's."""
     return DeliveryId(str(uuid.uuid5(uuid.UUID(subscription.id), f"{collection_row}/{at_us}")))
+
+
+def _covers(subscription: Subscription, held: HeldCollection | None) -> bool:
+    collections = subscription.filter.collections
+    return held is None or not collections or held.collection.id in collections
 
 
 def _made(subscription: Subscription, collection_row: int, happened: list[Happened]) -> Iterator[Made]:
@@ -183,7 +214,3 @@ def _made(subscription: Subscription, collection_row: int, happened: list[Happen
         rank = Rank.URGENT if one.is_urgent else Rank.FRESH
         version_row = one.entry.version_row if one.entry is not None else None
         yield Made(delivery_id(subscription, collection_row, one.at_us), kind, rank, one.at_us, version_row)
-
-
-def _member(subscription: Subscription) -> MemberId:
-    return subscription.member

@@ -66,13 +66,13 @@ def as_told_after(happened: Happened, caught_up_us: int) -> Happened:
 
 
 async def subscribed(hub: Hub) -> Held:
-    """Return all subscriptions as they are now; read anew where one has changed."""
+    """Return all subscriptions as they are now; those are read that have changed."""
     async with hub.db.read() as conn:
         edition = await read_edition(conn)
     held = hub.kept.subscribed
     if held is None or held.edition < edition:
         async with hub.db.snapshot() as conn:
-            held = hub.kept.subscribed = await load_subscriptions(conn, hub.secret)
+            held = hub.kept.subscribed = await load_subscriptions(conn, hub.secret, held)
     return held
 
 

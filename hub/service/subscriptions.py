@@ -96,7 +96,7 @@ class Added:
 async def list_subscriptions(hub: Hub, principal: Principal) -> list[Subscription]:
     """Return the subscriptions that `principal` may know of, by id: its member's, an administrator all."""
     require_active(principal)
-    return sorted((s for s in (await subscribed(hub)).subscriptions if _may_know(principal, s)), key=lambda s: s.id)
+    return sorted((s for s in (await subscribed(hub)).by_row.values() if _may_know(principal, s)), key=lambda s: s.id)
 
 
 async def get_subscription(hub: Hub, principal: Principal, id: str, role: Role = Role.READER) -> Subscription:
@@ -107,7 +107,7 @@ async def get_subscription(hub: Hub, principal: Principal, id: str, role: Role =
         Withheld: its role does not include `role`.
     """
     require_role(principal, role)
-    found = next((s for s in (await subscribed(hub)).subscriptions if s.id == id and _may_know(principal, s)), None)
+    found = next((s for s in (await subscribed(hub)).by_row.values() if s.id == id and _may_know(principal, s)), None)
     if found is None:
         raise NotFound("there is no such subscription")
     return found

@@ -1,7 +1,7 @@
 """Subscriptions: the rows, and how far each has been told."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ _COLUMNS = (
 _ALL = prepare(
     select(*_COLUMNS).where(SUBSCRIPTION.c.state != SubscriptionState.REMOVED.value).order_by(SUBSCRIPTION.c.row)
 )  # fmt: skip
+_CHANGED = prepare(select(*_COLUMNS).where(SUBSCRIPTION.c.edition > bindparam("known")).order_by(SUBSCRIPTION.c.row))
 _FIND = prepare(
     select(*_COLUMNS).where(SUBSCRIPTION.c.row == bindparam("subscription"), SUBSCRIPTION.c.state != SubscriptionState.REMOVED.value)
 )
@@ -37,12 +38,18 @@ _COUNT = prepare(
     .select_from(SUBSCRIPTION)
     .where(SUBSCRIPTION.c.member_id == bindparam("member"), SUBSCRIPTION.c.state != SubscriptionState.REMOVED.value)
 )
-_ADD = prepare(insert(SUBSCRIPTION))
+_NOW = select(EDITION.c.value).where(EDITION.c.id == 1).scalar_subquery()
+_ADD = prepare(
+    insert(SUBSCRIPTION).values(
+        {column.name: bindparam(column.name) for column in SUBSCRIPTION.c if column.name != "edition"} | {"edition": _NOW}
+    )
+)  # fmt: skip
 _SET = prepare(
     update(SUBSCRIPTION)
     .where(SUBSCRIPTION.c.row == bindparam("subscription"))
     .values(
-        state=bindparam("new_state"), reason=bindparam("new_reason"), verified_us=bindparam("verified"), sealed=bindparam("new_sealed")
+        state=bindparam("new_state"), reason=bindparam("new_reason"), verified_us=bindparam("verified"), sealed=bindparam("new_sealed"),
+        edition=_NOW,
     )
 )  # fmt: skip
 _EDITION = prepare(select(EDITION.c.value).where(EDITION.c.id == 1))
@@ -71,10 +78,10 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """All subscriptions that are not removed, as of one edition."""
+    """All subscriptions that are not removed, by their rows, as of one edition. What did not change since another is the same object."""
 
     edition: int
-    subscriptions: tuple[Subscription, ...]
+    by_row: Mapping[int, Subscription]
 
 
 async def read_edition(conn: Connection) -> int:
@@ -82,9 +89,17 @@ async def read_edition(conn: Connection) -> int:
     return int(await conn.fetch_value(_EDITION))
 
 
-async def load_subscriptions(conn: Connection, secret: bytes) -> Held:
-    """Return all subscriptions that are not removed. `conn` sees one moment."""
-    return Held(await read_edition(conn), tuple(_subscription(secret, row) for row in await conn.fetch(_ALL)))
+async def load_subscriptions(conn: Connection, secret: bytes, known: Held | None) -> Held:
+    """Return all subscriptions that are not removed; only what changed since `known` is read. `conn` sees one moment."""
+    edition = await read_edition(conn)
+    rows = await conn.fetch(_ALL) if known is None else await conn.fetch(_CHANGED, known=known.edition)
+    by_row = dict(known.by_row) if known is not None else {}
+    for changed in (_subscription(secret, row) for row in rows):
+        if changed.state is SubscriptionState.REMOVED:
+            by_row.pop(changed.row, None)
+        else:
+            by_row[changed.row] = changed
+    return Held(edition, by_row)
 
 
 async def count_subscriptions(conn: Connection, member: MemberId) -> int:

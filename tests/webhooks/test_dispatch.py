@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from hub.domain.ids import CollectionId, MemberId, SubscriptionId
 from hub.domain.label import Label, Tlp
-from hub.domain.member import MemberKind
+from hub.domain.member import MemberKind, Standing
 from hub.domain.taxii import ALL_VERSIONS, Query, Right
 from hub.domain.webhooks.delivery import Message
 from hub.domain.webhooks.sealing import unseal
@@ -22,6 +22,7 @@ from hub.service.administer import COMMAND_LINE
 from hub.service.collections import revoke_right
 from hub.service.events import may_be_full
 from hub.service.fan_out import WAITING_MAX, FanOut
+from hub.service.members import change_member
 from hub.service.remove import delete_object
 from hub.service.report_backs import list_report_backs
 from hub.service.subscriptions import FilterWish, remove_subscription, rotate_key
@@ -32,7 +33,7 @@ from hub.store.views import tick_clocks
 from tests.standing.test_report_backs import advisory
 from tests.standing.world import World, shared_with
 from tests.taxii.content import malware
-from tests.watched import Watched
+from tests.watched import Counting, Watched
 from tests.webhooks.hooks import log_of, subscribe, until
 from tests.webhooks.recorder import Recorder, dispatching, make_all, send_all
 
@@ -276,3 +277,26 @@ def test_what_is_not_open_goes_whole_only_to_endpoints_that_know_the_hub_by_its_
     assert may_be_full(subscription, [label], 100) is is_full
     assert not may_be_full(subscription, [label], 20_000)
     assert not may_be_full(replace(subscription, full=False), [label], 100)
+
+
+async def test_one_subscription_more_costs_a_node_the_same_however_many_there_are(world: World, recorder: Recorder):
+    await change_member(world.hub, COMMAND_LINE, "water", standing=Standing.STEWARD)
+    world.hub.db = counting = Counting(world.hub.db)
+    fan_out = FanOut(world.hub)
+
+    async def rows_read_after_another() -> int:
+        await subscribe(world.hub, URL, "water")
+        counting.rows = 0
+        while await fan_out.round():
+            pass
+        return counting.rows
+
+    for slug in ("energy", "telecoms", "sister", "agency"):
+        await subscribe(world.hub, URL, slug)
+    await world.push("agency", world.report())
+    first, *others = [await rows_read_after_another() for _ in range(8)]
+    assert first > others[0], "the first round reads all there is"
+    assert len(set(others)) == 1, others
+    await world.push("agency", world.report())
+    await send_all(world.hub)
+    assert len(recorder.sent) == 2 * 4 + 8 + 0

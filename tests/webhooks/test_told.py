@@ -9,7 +9,9 @@ import pytest
 from hub.domain.taxii import ALL_VERSIONS, Query, Right, VersionMatch
 from hub.domain.webhooks.event import EventKind
 from hub.service.administer import COMMAND_LINE
-from hub.service.collections import grant_right, revoke_right
+from hub.service.agreements import Signature, add_agreement
+from hub.service.collections import change_collection, grant_right, revoke_right
+from hub.service.fan_out import FanOut
 from hub.service.groups import add_group, join_group, leave_group
 from hub.service.happenings import PAGE
 from hub.service.members import resume_member, suspend_member
@@ -19,7 +21,7 @@ from hub.store.database import Database
 from tests.standing.world import World
 from tests.taxii.content import DAY_2, Object, indicator, version_of
 from tests.watched import Watched
-from tests.webhooks.hooks import subscribe
+from tests.webhooks.hooks import log_of, subscribe
 from tests.webhooks.recorder import Recorder, make_all, send_all
 
 URL = "https://receiver.example/hook"
@@ -172,3 +174,21 @@ async def test_an_older_version_that_comes_again_is_told_as_added_to_who_was_not
     for slug in ("water", "telecoms"):
         events = [(data["event"], data["object_id"]) for endpoint, data in recorder.told if slug in endpoint.url]
         assert Counter(events) == {(event, obj["id"]): 1 for obj in objects for event in ("added", "updated")}
+
+
+async def test_what_an_agreement_opens_by_its_start_is_told_then_though_nothing_else_happens(world: World, recorder: Recorder):
+    start_us = world.now_us + 600_000_000
+    await add_agreement(
+        world.hub, COMMAND_LINE, slug="cni", title="CNI", parties=["kind:operator"], legal_basis="A memorandum", purpose="Defence",
+        starts_us=start_us, ends_us=2 * start_us, review_us=2 * start_us, signatories=[Signature("water", "Ann", "Director", world.now_us)],
+    )  # fmt: skip
+    added = await subscribe(world.hub, URL, "water", filter=INDICATORS)
+    await change_collection(world.hub, COMMAND_LINE, await collection(world, "shared"), agreement="cni")
+    await world.push("energy", indicator())
+    fan_out, looks = FanOut(world.hub), (start_us - 1, start_us)
+    counts = []
+    for world.now_us in looks:
+        while await fan_out.round():
+            pass
+        counts.append(len(await log_of(world.hub, added)))
+    assert counts == [0, 1]

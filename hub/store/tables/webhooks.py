@@ -13,7 +13,7 @@ class SubscriptionRow(SQLModel, table=True):
     """A member's wish to be told. Never deleted, as its log stays."""
 
     __tablename__ = "subscription"
-    __table_args__ = (Index("ix_subscription_member_id", "member_id"),)
+    __table_args__ = (Index("ix_subscription_member_id", "member_id"), Index("ix_subscription_edition", "edition"))
     row: int = Field(sa_column=Column(ROW, primary_key=True, autoincrement=True))
     id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     member_id: str = Field(sa_column=Column(Text, ForeignKey("member.id"), nullable=False))
@@ -31,10 +31,11 @@ class SubscriptionRow(SQLModel, table=True):
     verified_us: int | None = Field(sa_column=Column(BigInteger, nullable=True))  # when the endpoint agreed
     created_us: int = Field(sa_column=Column(BigInteger, nullable=False))
     created_by: str = Field(sa_column=Column(Text, nullable=False))
+    edition: int = Field(sa_column=Column(BigInteger, nullable=False))  # of `subscription_edition`, which its last change made
 
 
 class SubscriptionEdition(SQLModel, table=True):
-    """One row: rises with every change of a subscription, so that each node knows when to read them anew."""
+    """One row: rises with every change of a subscription, so that each node knows when to read what changed."""
 
     __tablename__ = "subscription_edition"
     id: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
