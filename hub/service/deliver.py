@@ -5,6 +5,7 @@
 * A slow endpoint holds up nobody else. Of one endpoint two deliveries at most are under way, of one that failed last time one; endpoints
   that failed have slots of their own; and a request that takes longer than a moment gives its slot to another while it goes on.
 * One transaction writes what became of all deliveries since the last, frees lanes and takes others.
+* A fault that nobody foresaw is logged, and a failed attempt of the delivery that it befell: of no other, and not of the endpoint.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -47,6 +48,7 @@ _AT_A_TIME = 16  # deliveries of a lane that are taken together
 HOLD_US = 10_000_000  # a lane is free when its holder has not said for so long that it is still there
 _KEEP_SHARE = 3  # it says so every third of that
 _LOOK_S = 1.0
+_FAULT = "the hub failed in sending this, and logged why"
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +105,7 @@ class _Judged:
     taken: Taken
     subscription: Subscription  # as it was when it was judged
     is_judged: bool = False
+    is_faulty: bool = False  # it could not be judged
     is_wanted: bool = False  # the subscription is still active
     event: Event | None = None  # None: its member may not know of it
     directory: Directory | None = None  # by which it was judged
@@ -257,6 +260,9 @@ class Dispatcher:
         if self._hub.now_us() - judged.at_us > _MOMENT_US:
             judged = await self._judge(taken, lane.subscription)
         now_us = self._hub.now_us()
+        if judged.is_faulty:
+            self._note_failure(taken, Attempt(0, error=_FAULT), now_us)
+            return
         # A process that stood still for too long has lost the lane to another.
         if not judged.is_wanted or lane.is_stopped or now_us >= lane.until_us:
             lane.queue.append(taken)
@@ -265,12 +271,19 @@ class Dispatcher:
         if judged.event is None:
             self._done.outcomes.append(Outcome(taken, DeliveryState.WITHHELD, now_us))
             return
-        subscription = judged.subscription
-        message = render(judged.event, subscription.format, self._hub.config.public_url or "")
-        attempt = await self._sends.send(subscription.endpoint, message, now_us=now_us)
+        try:
+            attempt = await self._attempt(judged.event, judged.subscription, now_us)
+        except Exception:
+            log.exception("a delivery was not sent: %s", taken.id)
+            self._note_failure(taken, Attempt(self._hub.now_us() - now_us, error=_FAULT), now_us)
+            return
         await self._note(lane, taken, attempt, now_us)
-        if attempt.is_success and subscription.format not in CHATS:
+        if attempt.is_success and judged.subscription.format not in CHATS:
             await self._note_fetched(judged)
+
+    async def _attempt(self, event: Event, subscription: Subscription, now_us: int) -> Attempt:
+        message = render(event, subscription.format, self._hub.config.public_url or "")
+        return await self._sends.send(subscription.endpoint, message, now_us=now_us)
 
     async def _note(self, lane: _Lane, taken: Taken, attempt: Attempt, began_us: int) -> None:
         now_us = self._hub.now_us()
@@ -279,13 +292,17 @@ class Dispatcher:
             self._done.outcomes.append(Outcome(taken, DeliveryState.DELIVERED, began_us, attempt))
             return
         lane.is_stopped = True
+        self._note_failure(taken, attempt, began_us)
+        reason = lane.health.disables(attempt, now_us=now_us)
+        if reason is not None:
+            with _going_on("an endpoint was not disabled"):  # it is when it fails again
+                await disable_subscription(self._hub, lane.subscription, reason)
+
+    def _note_failure(self, taken: Taken, attempt: Attempt, began_us: int) -> None:
+        now_us = self._hub.now_us()
         due_us = next_try_us(taken.tries, attempt, now_us=now_us, chance=random.random())  # noqa: S311 - spreads waits, guards nothing
         state = DeliveryState.DEAD if due_us is None else DeliveryState.WAITING
         self._done.outcomes.append(Outcome(taken, state, began_us, attempt, due_us or began_us))
-        reason = lane.health.disables(attempt, now_us=now_us)
-        if reason is not None:
-            with contextlib.suppress(Unavailable):  # it is disabled when it fails again
-                await disable_subscription(self._hub, lane.subscription, reason)
 
     async def _note_fetched(self, judged: _Judged) -> None:
         """Keep that a member got an object on which reports are wanted from it, as where it fetches one."""
@@ -293,7 +310,7 @@ class Dispatcher:
         if item is None or item.content is None or directory is None:
             return
         member, held = directory.members[judged.subscription.member], directory.collections[item.collection]
-        with contextlib.suppress(Unavailable):  # it was delivered all the same
+        with _going_on("it was not kept that an object was fetched"):  # it was delivered all the same
             await note_fetched(self._hub, directory, member, held, ObjectPage(None, None, None, item.content))
 
     async def _judge(self, taken: Taken, subscription: Subscription) -> _Judged:
@@ -303,13 +320,24 @@ class Dispatcher:
         async with self._turn:
             if not waiting.is_judged:
                 together, self._line = self._line, []
-                try:
-                    await self._judge_all(together)
-                except Unavailable as e:
-                    log.warning("deliveries wait: %s", e.detail)
+                await self._judge_together(together)
                 for one in together:
                     one.is_judged = True
         return waiting
+
+    async def _judge_together(self, together: Sequence[_Judged]) -> None:
+        """Judge some at once; where that fails, each alone, so that it fails for those only that are to blame."""
+        try:
+            await self._judge_all(together)
+        except Unavailable as e:
+            log.warning("deliveries wait: %s", e.detail)
+        except Exception:
+            if len(together) > 1:
+                for one in together:
+                    await self._judge_together((one,))
+                return
+            log.exception("a delivery could not be judged: %s", together[0].taken.id)
+            together[0].is_faulty, together[0].at_us = True, self._hub.now_us()
 
     async def _judge_all(self, together: Sequence[_Judged]) -> None:
         by_row = (await subscribed(self._hub)).by_row
@@ -322,3 +350,14 @@ class Dispatcher:
             one.at_us, one.directory, one.event = now_us, directory, events.get(one.taken.row)
             one.is_wanted = one.subscription.row in held
             one.subscription = held.get(one.subscription.row, one.subscription)
+
+
+@contextlib.contextmanager
+def _going_on(what: str) -> Iterator[None]:
+    """Go on where something fails on which no delivery depends; what nobody foresaw is logged."""
+    try:
+        yield
+    except Unavailable:
+        pass
+    except Exception:
+        log.exception(what)

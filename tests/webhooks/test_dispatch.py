@@ -1,13 +1,14 @@
 """Delivery where something goes wrong around it: commits of which nobody heard, endpoints that hold up, keys and rights that change."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from hub.domain.ids import CollectionId, MemberId, SubscriptionId
 from hub.domain.label import Label, Tlp
@@ -25,7 +26,7 @@ from hub.service.fan_out import WAITING_MAX, FanOut
 from hub.service.members import change_member
 from hub.service.remove import delete_object
 from hub.service.report_backs import list_report_backs
-from hub.service.subscriptions import FilterWish, remove_subscription, rotate_key
+from hub.service.subscriptions import Added, FilterWish, remove_subscription, rotate_key
 from hub.store.database import Database, prepare
 from hub.store.deliveries import forget_deliveries
 from hub.store.tables import table
@@ -300,3 +301,55 @@ async def test_one_subscription_more_costs_a_node_the_same_however_many_there_ar
     await world.push("agency", world.report())
     await send_all(world.hub)
     assert len(recorder.sent) == 2 * 4 + 8 + 0
+
+
+async def test_a_fault_of_one_delivery_is_its_own_failed_attempt_and_holds_up_no_other(
+    world: World, recorder: Recorder, caplog: pytest.LogCaptureFixture
+):
+    faults = [RuntimeError("unforeseen")]
+
+    async def answer(endpoint: Endpoint, _: Message) -> int:
+        if "odd" in endpoint.url and faults:
+            raise faults.pop()
+        return 204
+
+    recorder.answer = answer
+    indicators = FilterWish(types=["indicator"])
+    odd = await subscribe(world.hub, "https://odd.example/", filter=indicators)
+    even = await subscribe(world.hub, URL, "water", filter=indicators)
+    await world.push("agency", gone := world.report())
+    await make_all(world.hub)
+    directory, agency = await world.hub.directory(), await world.principal("agency")
+    await delete_object(world.hub, directory, agency, "hub", "shared", gone["id"], Query(versions=ALL_VERSIONS))
+    await world.push("agency", *(world.report() for _ in range(3)))
+    await make_all(world.hub)
+    event = table("event")
+    spoil = prepare(update(event).where(event.c.kind == "deleted").values(facts=bindparam("text")))
+    await world.hub.db.write(lambda conn: conn.execute(spoil, text="no JSON"))
+
+    async def outcomes(added: Added) -> list[tuple[str, str, list[str | None]]]:
+        return [(one.kind, one.state, [line.attempt.error for line in one.attempts]) for one in await log_of(world.hub, added)]
+
+    async def is_tried() -> bool:
+        logged = [one for added in (odd, even) for one in await log_of(world.hub, added)]
+        return all(one.attempts or one.state == "withheld" for one in logged)
+
+    fault = ["the hub failed in sending this, and logged why"]
+    withheld, delivered = ("added", "withheld", []), ("added", "delivered", [None])
+    async with dispatching(world.hub):
+        await until(is_tried)
+        assert await outcomes(even) == [withheld, ("deleted", "waiting", fault), *[delivered] * 3]
+        found = await outcomes(odd)
+        assert (found.count(delivered), found.count(("added", "waiting", fault)), found[1]) == (2, 1, ("deleted", "waiting", fault))
+        assert {record.exc_info[0] for record in caplog.records if record.exc_info} == {RuntimeError, json.JSONDecodeError}
+        await world.hub.db.write(lambda conn: conn.execute(spoil, text="{}"))
+        world.now_us += 10_000_000
+
+        async def is_done() -> bool:
+            world.hub.deliveries_waiting.set()
+            logged = [one for added in (odd, even) for one in await log_of(world.hub, added)]
+            return all(one.done_us is not None for one in logged)
+
+        await until(is_done)
+    assert await outcomes(even) == [withheld, ("deleted", "delivered", [*fault, None]), *[delivered] * 3]
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"] * 3
