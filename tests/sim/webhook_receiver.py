@@ -1,14 +1,13 @@
 """A receiver of webhooks, as a security team might run one, and one with bad manners.
 
 Knobs, to be turned at any time:
-    answers   answers to give to the next messages, instead of 200
-    agrees    whether it answers challenges with their nonce
+    answers   answers to give to the next messages
+    answer    what is asked for the answer to a message where there are none of these; None: 200
+    agrees    whether it answers challenges with their nonce, or as `answers` say, else 404
     origins   what it answers to OPTIONS as WebHook-Allowed-Origin; None: nothing
-    stall     an event: while it is set to one, messages wait for it
     secrets   `whsec_…`: where there are any, a message that the published library does not verify is answered 401
-    closes    the connection is closed after each answer
 
-`received` holds what it took, in order; `connections` counts those that were opened. `arrived()` waits for the next messages.
+`received` holds what it took, in order, challenges left out; `connections` counts those that were opened. `until()` waits for messages.
 """
 
 import asyncio
@@ -16,12 +15,14 @@ import contextlib
 import json
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import standardwebhooks
 from aiohttp import web
+from multidict import CIMultiDictProxy
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
 
 WITHIN_S = 30.0
 
@@ -31,17 +32,21 @@ class Received:
     """A message that was taken."""
 
     id: str
+    headers: CIMultiDictProxy[str]
     body: bytes
-    headers: dict[str, str]
 
     @property
-    def event(self) -> Any:
+    def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def data(self) -> Any:
+        return self.json["data"]
 
 
 @dataclass
 class Answer:
-    """An answer that is not 200. Where `endless` is set, its body never ends."""
+    """An answer of the receiver's. Where `endless` is set, its body never ends."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -49,29 +54,24 @@ class Answer:
     endless: bool = False
 
 
-class WebhookReceiver:
+class Receiver:
     """One address that takes webhooks."""
 
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque()
+        self.answer: Callable[[Received], Awaitable[web.Response]] | None = None
         self.agrees = True
         self.origins: str | None = None
-        self.stall: asyncio.Event | None = None
         self.secrets: list[str] = []
-        self.closes = False
         self.received: list[Received] = []
-        self.refused: list[str] = []  # ids of messages whose signature was not good
         self.options: list[str | None] = []  # the WebHook-Request-Origin of each
         self.connections = 0
-        self.bytes_given = 0  # of endless answers
         self.given_up = asyncio.Event()  # set when an endless answer was cut off
         self.url = ""
         self._came = asyncio.Condition()
 
     @contextlib.asynccontextmanager
-    async def serving(
-        self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
-    ) -> AsyncIterator["WebhookReceiver"]:
+    async def serving(self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator["Receiver"]:
         """Serve on a port of this machine."""
         handler = web.Server(self._handle, access_log=None)
 
@@ -91,36 +91,47 @@ class WebhookReceiver:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2].partition("/")[0])
 
-    async def arrived(self, count: int = 1) -> list[Received]:
+    async def until(self, count: int) -> list[Received]:
         """Wait until so many messages were taken in all, and return them."""
         async with asyncio.timeout(WITHIN_S), self._came:
             await self._came.wait_for(lambda: len(self.received) >= count)
         return self.received
 
+    @property
+    def kinds(self) -> list[str]:
+        """What was told of, in order."""
+        return [message.json["type"].removeprefix("fusion-hub.") for message in self.received]
+
+    @property
+    def objects(self) -> list[str]:
+        """The ids of the objects that were told of, in order."""
+        return [message.data["object_id"] for message in self.received]
+
+    def verified(self, key: str, messages: Sequence[Received] | None = None) -> list[Any]:
+        """Return what came, all or some, as the published library reads it, which refuses what is not well signed."""
+        return [Webhook(key).verify(message.body, message.headers) for message in (self.received if messages is None else messages)]
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "OPTIONS":
             self.options.append(request.headers.get("WebHook-Request-Origin"))
             return web.Response(headers={"WebHook-Allowed-Origin": self.origins} if self.origins else {})
-        body = await request.read()
-        if self.stall is not None:
-            await self.stall.wait()
-        message = Received(request.headers.get("webhook-id", ""), body, dict(request.headers))
-        if self.secrets and not self._is_signed(message):
-            self.refused.append(message.id)
+        message = Received(request.headers.get("webhook-id", ""), request.headers, await request.read())
+        if self.secrets and not any(_is_signed(message, secret) for secret in self.secrets):
             return web.Response(status=401)
-        if self.agrees and body.startswith(b'{"type":"challenge"'):
-            return web.json_response({"challenge": message.event["challenge"]})
+        if message.body.startswith(b'{"type":"challenge"'):
+            return self._answered_challenge(message)
         async with self._came:
             self.received.append(message)
             self._came.notify_all()
+        if not self.answers and self.answer is not None:
+            return await self.answer(message)
         answer = self.answers.popleft() if self.answers else Answer()
-        return await self._endless(request, answer) if answer.endless else self._answered(answer)
+        return await self._endless(request, answer) if answer.endless else _response(answer)
 
-    def _answered(self, answer: Answer) -> web.Response:
-        response = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
-        if self.closes:
-            response.force_close()
-        return response
+    def _answered_challenge(self, message: Received) -> web.Response:
+        if self.agrees:
+            return web.json_response({"challenge": message.json["challenge"]})
+        return _response(self.answers.popleft() if self.answers else Answer(404))
 
     async def _endless(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers=answer.headers)
@@ -128,13 +139,17 @@ class WebhookReceiver:
         try:
             while True:
                 await response.write(answer.body)
-                self.bytes_given += len(answer.body)
         finally:  # the other side has had enough
             self.given_up.set()
 
-    def _is_signed(self, message: Received) -> bool:
-        for secret in self.secrets:
-            with contextlib.suppress(standardwebhooks.webhooks.WebhookVerificationError):
-                standardwebhooks.Webhook(secret).verify(message.body, message.headers, json_parse=False)
-                return True
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+
+def _is_signed(message: Received, secret: str) -> bool:
+    try:
+        Webhook(secret).verify(message.body, message.headers, json_parse=False)
+    except WebhookVerificationError:
         return False
+    return True

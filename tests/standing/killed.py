@@ -14,7 +14,7 @@ from hub.domain.standing import DAY_US
 from hub.service.assess import assess
 from hub.service.context import open_hub
 from hub.store.database import open_database
-from tests.feed.pusher import Killing
+from tests.killing import Killing
 from tests.standing.world import START_US, World
 from tests.taxii.content import Object
 

@@ -16,7 +16,8 @@ from typing import Any
 from hub.domain.signing.keys import PublicKey, Signer
 from hub.keys.held import HubKeys
 from hub.service.proofs import get_checkpoint
-from tests.feed.pusher import KilledAfter, Killing, indicators
+from tests.feed.pusher import indicators
+from tests.killing import KilledAfter, Killing
 from tests.tlog.place import give, keep, opened
 
 ENVELOPES = 2  # of each hub
@@ -33,13 +34,13 @@ class KillingWrite(Killing):
 
     def __init__(self, inner: Any, write: int, point: str) -> None:
         super().__init__(inner)
-        self._left, self._at = write, point
+        self._writes_left, self._at = write, point
 
     async def write(self, work: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._left == 0 and self._at == "inside the transaction":
+        if self._writes_left == 0 and self._at == "inside the transaction":
             return await self.inner.write(lambda conn: work(KilledAfter(conn, 2), *args, **kwargs))
-        self.point = self._at if self._left == 0 else None
-        self._left -= 1
+        self.point = self._at if self._writes_left == 0 else None
+        self._writes_left -= 1
         return await super().write(work, *args, **kwargs)
 
 

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.sim.webhook_receiver import Receiver
 from tests.standing.world import World, world_on
 from tests.taxii.community import SHARED
 from tests.taxii.site import Site, serve
-from tests.webhooks.receiver import Receiver, receiving
 from tests.webhooks.recorder import Recorder
 
 
@@ -19,7 +19,7 @@ async def hooked(database_url: str) -> AsyncIterator[Site]:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as running:
+    async with Receiver().serving() as running:
         yield running
 
 

@@ -7,7 +7,6 @@ For each POINT, a line of standard input, a node is started; how it ended is a l
 
 import asyncio
 import os
-import signal
 import sys
 from typing import Any
 
@@ -18,8 +17,9 @@ from hub.domain.webhooks.subscription import Endpoint
 from hub.service.context import open_hub
 from hub.service.deliver import Dispatcher
 from hub.service.sending import sending
-from hub.store.database import Connection, Database, open_database
+from hub.store.database import Connection, open_database
 from hub.work.webhooks import make_deliveries
+from tests.killing import Killing
 
 POINTS = {  # and at which time of passing it
     "while deliveries are made": 1,
@@ -31,33 +31,8 @@ POINTS = {  # and at which time of passing it
 HOLD_US = 1_000_000
 
 
-class Doomed:
-    """Knows at which point the process dies, and when."""
-
-    def __init__(self, point: str) -> None:
-        self._point, self._left = point, POINTS.get(point, 0)
-
-    def die_at(self, point: str) -> None:
-        if self._point == point:
-            self._left -= 1
-            if self._left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Killing(Database):
-    """A database that is killed together with its process around its writes."""
-
-    def __init__(self, inner: Database, doomed: Doomed) -> None:
-        self.inner, self.dialect, self._doomed = inner, inner.dialect, doomed
-
-    def read(self) -> Any:
-        return self.inner.read()
-
-    def snapshot(self) -> Any:
-        return self.inner.snapshot()
-
-    async def close(self) -> None:
-        await self.inner.close()
+class KillingNode(Killing):
+    """A database that is killed with its process around what a node writes of deliveries."""
 
     async def write(self, work: Any, *args: Any, **kwargs: Any) -> Any:
         is_making = work.__name__ == "advance"
@@ -66,31 +41,31 @@ class Killing(Database):
         async def watched(conn: Connection) -> Any:
             result = await work(conn, *args, **kwargs)
             if is_making:
-                self._doomed.die_at("while deliveries are made")
+                self.die_at("while deliveries are made")
             if settled:
-                self._doomed.die_at("while it is written down")
+                self.die_at("while it is written down")
             return result
 
         result = await self.inner.write(watched)
         if is_making:
-            self._doomed.die_at("after deliveries were made")
+            self.die_at("after deliveries were made")
         if settled is not None and result[1]:
-            self._doomed.die_at("after lanes were taken")
+            self.die_at("after lanes were taken")
         return result
 
 
 class KillingSender:
     """Sends, and dies after it."""
 
-    def __init__(self, inner: Sends, doomed: Doomed) -> None:
-        self.inner, self._doomed = inner, doomed
+    def __init__(self, inner: Sends, db: KillingNode) -> None:
+        self.inner, self._db = inner, db
 
     async def check(self, endpoint: Endpoint) -> None:
         await self.inner.check(endpoint)
 
     async def send(self, endpoint: Endpoint, message: Message, *, now_us: int) -> Attempt:
         attempt = await self.inner.send(endpoint, message, now_us=now_us)
-        self._doomed.die_at("after something was sent")
+        self._db.die_at("after something was sent")
         return attempt
 
     async def ask(self, endpoint: Endpoint, form: Any, **more: Any) -> str | None:
@@ -98,13 +73,12 @@ class KillingSender:
 
 
 async def main(url: str, point: str) -> None:
-    doomed = Doomed(point)
-    db = Killing(await open_database(url), doomed)
+    db = KillingNode(await open_database(url), point, times=POINTS[point])
     hub = await open_hub(load_config(environ={}, database_url=url, webhooks_allow_http=True, webhooks_ports=()), db)
     stop = asyncio.Event()
     async with sending(hub), asyncio.TaskGroup() as group:
         group.create_task(make_deliveries(hub, stop))
-        dispatcher = Dispatcher(hub, KillingSender(hub.sends, doomed), holder="node", hold_us=HOLD_US)
+        dispatcher = Dispatcher(hub, KillingSender(hub.sends, db), holder="node", hold_us=HOLD_US)
         group.create_task(dispatcher.run(stop))
 
 

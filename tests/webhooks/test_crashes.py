@@ -15,11 +15,11 @@ from hub.service.context import open_hub
 from hub.service.subscriptions import Added
 from hub.store.database import open_database
 from tests.postgres import PostgresServer
+from tests.sim.webhook_receiver import Received, Receiver
 from tests.taxii.content import envelope, indicator
 from tests.taxii.site import Site, serve, serve_again
 from tests.webhooks.hooks import log_of, pass_time, subscribe, until
 from tests.webhooks.node import POINTS
-from tests.webhooks.receiver import Received, Receiver
 
 OBJECTS = 24  # pushed before each kill
 

@@ -33,7 +33,7 @@ from hub.outbound.resolver import THREADS_MAX, NameResolver
 from hub.outbound.sender import Sender
 from hub.outbound.target import REFUSED, Rules, check_url, may_connect, networks_of
 from tests.data import find_data
-from tests.sim.webhook_receiver import WITHIN_S, WebhookReceiver
+from tests.sim.webhook_receiver import WITHIN_S, Answer, Receiver
 from tests.web.certificates import Authority
 
 NOW_US = 1_795_253_400_000_000
@@ -106,11 +106,11 @@ async def sending(*answers: Sequence[str]) -> AsyncIterator[Sender]:
 
 
 @contextlib.asynccontextmanager
-async def guarded() -> AsyncIterator[list[WebhookReceiver]]:
+async def guarded() -> AsyncIterator[list[Receiver]]:
     """What nobody may reach: a server on each loopback address, at one port."""
     async with contextlib.AsyncExitStack() as stack:
-        first = await stack.enter_async_context(WebhookReceiver().serving())
-        others = [await stack.enter_async_context(WebhookReceiver().serving(host=host, port=first.port)) for host in ("127.0.0.2", "::1")]
+        first = await stack.enter_async_context(Receiver().serving())
+        others = [await stack.enter_async_context(Receiver().serving(host=host, port=first.port)) for host in ("127.0.0.2", "::1")]
         yield [first, *others]
 
 
@@ -170,7 +170,7 @@ def _at_port(url: str, port: int) -> str:
 
 async def test_a_name_that_turns_elsewhere_after_it_was_good_is_refused():
     async with guarded() as receivers, sending(["127.0.0.2"], ["127.0.0.1"]) as sender:
-        receivers[1].closes = True
+        receivers[1].answers.append(Answer(headers={"Connection": "close"}))
         endpoint = _endpoint(f"http://rebinding.example:{receivers[0].port}/", "127.0.0.2/32")
         assert (await sender.send(endpoint, MESSAGE, now_us=NOW_US)).status == 200
         assert (await sender.send(endpoint, MESSAGE, now_us=NOW_US)).error == REFUSED
@@ -293,7 +293,7 @@ async def test_an_endpoint_is_known_by_its_own_authority_and_the_hub_by_its_cert
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.pair.certificate)
     tls.load_cert_chain(server.certificate, server.key)
     tls.verify_mode = ssl.CERT_REQUIRED
-    async with WebhookReceiver().serving(tls=tls) as receiver, sending() as sender:
+    async with Receiver().serving(tls=tls) as receiver, sending() as sender:
         certificate = client.pem + client.key.read_text()
         endpoint = replace(_endpoint(receiver.url, *LOOPBACK), ca=authority.pair.pem, client_certificate=certificate)
         assert (await sender.send(endpoint, MESSAGE, now_us=NOW_US)).status == 200
@@ -316,7 +316,7 @@ async def test_a_name_server_that_keeps_silent_holds_up_its_own_names_only():
             silent.wait(WITHIN_S)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    async with WebhookReceiver().serving() as receiver, going_out(resolver=NameResolver(look_up)) as egress:
+    async with Receiver().serving() as receiver, going_out(resolver=NameResolver(look_up)) as egress:
         sender = Sender(egress)
 
         def send(name: str) -> asyncio.Task[Attempt]:

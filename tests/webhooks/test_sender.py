@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.domain.ids import DeliveryId
@@ -19,7 +20,7 @@ from hub.outbound.egress import Egress
 from hub.outbound.sender import RESPONSE_BYTES_MAX, RETRY_AFTER_MAX_S, Sender
 from hub.outbound.target import Rules
 from hub.service.context import now_us
-from tests.sim.webhook_receiver import WITHIN_S, Answer, WebhookReceiver
+from tests.sim.webhook_receiver import WITHIN_S, Answer, Received, Receiver
 
 NOW_US = 1_795_253_400_000_000  # 2026-11-21T09:30:00Z
 OLD, NEW = SharedSecret(b"o" * 32), SharedSecret(b"n" * 32)
@@ -39,8 +40,8 @@ async def sender(*, total_s: float = 10.0) -> AsyncIterator[Sender]:
 
 
 @contextlib.asynccontextmanager
-async def both(*answers: Answer, total_s: float = 10.0) -> AsyncIterator[tuple[Sender, WebhookReceiver, Endpoint]]:
-    async with WebhookReceiver().serving() as receiver, sender(total_s=total_s) as ours:
+async def both(*answers: Answer, total_s: float = 10.0) -> AsyncIterator[tuple[Sender, Receiver, Endpoint]]:
+    async with Receiver().serving() as receiver, sender(total_s=total_s) as ours:
         receiver.answers.extend(answers)
         yield ours, receiver, Endpoint(receiver.url, (NEW.text(),), private_cidrs=("127.0.0.0/8",))
 
@@ -125,9 +126,15 @@ async def test_of_an_answer_only_text_is_kept():
 
 async def test_an_endpoint_that_hangs_is_left_after_its_time():
     async with both(total_s=0.2) as (ours, receiver, endpoint):
-        receiver.stall = asyncio.Event()
+        go_on = asyncio.Event()
+
+        async def wait(_: Received) -> web.Response:
+            await go_on.wait()
+            return web.Response()
+
+        receiver.answer = wait
         attempt = await ours.send(endpoint, MESSAGE, now_us=NOW_US)
-        receiver.stall.set()
+        go_on.set()
         assert (attempt.status, attempt.error) == (None, "it took too long to answer")
         assert attempt.latency_us >= 200_000
 
