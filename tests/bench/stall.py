@@ -24,7 +24,7 @@ OBJECTS = 10_000
 POLLERS = 4
 ADDED_MS_MAX = Target(50, at_most=True)
 _QUIET_S = 2.0
-_PUSH_S_MAX = 60.0
+_PUSH_S_MAX = 180.0
 _ASK_S = 1.0  # as taxii2-client does
 _FIRST_NEW = 1 << 33
 
