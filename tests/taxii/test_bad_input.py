@@ -97,16 +97,9 @@ async def test_row_2_a_number_in_range_is_kept_as_written(site: Site, shared: st
     assert raw in (await site.water.get(f"{shared}objects/")).body
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        with_property("id", '"x"'),
-        with_property(r"i\u0064", '"x"'),
-        with_property("x_a", '{"b":1,"b":1}'),
-        with_property("x_a", '[{"":0,"":1}]'),
-    ],
-)
-async def test_row_3_a_push_with_a_name_twice_in_an_object_is_not_understood(site: Site, shared: str, raw: bytes) -> None:
+@pytest.mark.parametrize(("name", "value"), [("id", '"x"'), (r"i\u0064", '"x"'), ("x_a", '{"b":1,"b":1}'), ("x_a", '[{"":0,"":1}]')])
+async def test_row_3_a_push_with_a_name_twice_in_an_object_is_not_understood(site: Site, shared: str, name: str, value: str) -> None:
+    raw = with_property(name, value)
     reply = await site.energy.push_raw(shared, b'{"objects":[%b,%b]}' % (json.dumps(indicator()).encode(), raw))
     assert reply.status == 400
     assert "twice" in reply.json["description"]
