@@ -3,7 +3,7 @@
 PORT ?= 8460
 DATA ?= demo-data
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 BIN := .venv/bin
 RUN_STAMP := .venv/.installed-run
@@ -19,7 +19,8 @@ demo: $(RUN_STAMP) ## run a seeded hub (PORT=8460 DATA=demo-data)
 	@exec $(BIN)/hub demo --port $(PORT) --data $(DATA) $(ARGS)
 
 test: lint ## lint, check imports and types, run every test (ARGS='-k feed' for some)
-	@# Tests start the hub many times, and without bytecode each would compile all its modules.
+	@# Tests start the hub many times, and without bytecode each would compile all its modules. They wait a third of their time, so there
+	@# are more of them at once than two processors.
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(DEV_STAMP) ## lint, import contracts, types

@@ -60,10 +60,11 @@ class _Telling:
             return {}
         rows = [taken.version_row for taken, _ in group if taken.version_row is not None]
         dates = [taken.at_us for taken, _ in group if taken.version_row is None]
+        full = [taken.version_row for taken, subscription in group if subscription.full and taken.version_row is not None]
         async with self.hub.db.read() as conn:
             entries = await entries_happened(conn, self.collection_row, rows) if rows else {}
             stored = await events_at(conn, self.collection_row, dates) if dates else {}
-            whole = await bodies(conn, [t.version_row for t, s in group if s.full and t.version_row is not None])
+            whole = await bodies(conn, full) if full else {}
         told: dict[int, Event] = {}
         for taken, subscription in group:
             if taken.version_row is not None:

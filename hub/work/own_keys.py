@@ -9,7 +9,7 @@ from hub.service.hub_keys import follow_keys
 from hub.service.turns import wait_for_any
 
 _LOOK_S = 1.0
-_FAULTY_LOOK_S = 10.0
+_FAULTY_LOOK_S = 3.0
 
 log = logging.getLogger(__name__)
 
