@@ -3,7 +3,7 @@
 PORT ?= 8460
 DATA ?= demo-data
 ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 2
 
 BIN := .venv/bin
 RUN_STAMP := .venv/.installed-run
@@ -19,8 +19,7 @@ demo: $(RUN_STAMP) ## run a seeded hub (PORT=8460 DATA=demo-data)
 	@exec $(BIN)/hub demo --port $(PORT) --data $(DATA) $(ARGS)
 
 test: lint ## lint, check imports and types, run every test (ARGS='-k feed' for some)
-	@# Tests start the hub many times, and without bytecode each would compile all its modules. They wait a third of their time, so there
-	@# are more of them at once than two processors.
+	@# Tests start the hub many times, and without bytecode each would compile all its modules.
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(DEV_STAMP) ## lint, import contracts, types
