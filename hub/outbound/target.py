@@ -60,7 +60,8 @@ class Rules:
         return cls(config.webhooks_allow_http, frozenset(int(port) for port in config.webhooks_ports))
 
 
-def check_url(text: str, rules: Rules, opened: Sequence[Network] = ()) -> URL:
+@lru_cache(maxsize=4_096)  # it is asked with each delivery, and an address that a name resolves to is none of its questions
+def check_url(text: str, rules: Rules, opened: tuple[Network, ...] = ()) -> URL:
     """Return the URL of an endpoint, if the hub may send there as far as the URL tells.
 
     Args:
