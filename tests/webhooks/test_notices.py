@@ -91,6 +91,8 @@ async def test_a_node_hears_of_what_a_command_appends_and_again_after_its_connec
         for number in (3, 4):
             await push_by_a_command(postgresql_url, objects[number - 1])
             await until(lambda: has_sent(*objects[:number]))  # noqa: B023
+    assert not await listeners(world.hub) & before, "it hears by another connection"
+    assert [data["object_id"] for data in recorder.data] == [obj["id"] for obj in objects]
 
 
 async def test_what_is_pushed_at_one_node_is_told_at_once_at_another(postgresql_url: str):
