@@ -107,11 +107,12 @@ class FanOut:
 
     async def _load_fresh(self) -> dict[MemberId, dict[int, Subscription]]:
         """Read how far those have been told of whom this is not known, and return them by member."""
-        fresh, self._fresh = self._fresh, {}
+        fresh = self._fresh
         by_member: dict[MemberId, dict[int, Subscription]] = {}
         if fresh:
             async with self.hub.db.read() as conn:
                 stored = await read_positions(conn, list(fresh))
+            self._fresh = {}  # not before they are read: a database that is gone for a moment leaves none out
             self._cursors.update({row: {} for row in fresh})
             for (row, collection), position in stored.items():
                 self._cursors[row][collection] = _Cursor(position, position)

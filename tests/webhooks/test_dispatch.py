@@ -1,9 +1,10 @@
 """Delivery where something goes wrong around it: commits of which nobody heard, endpoints that hold up, keys and rights that change."""
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,14 +28,14 @@ from hub.service.members import change_member
 from hub.service.remove import delete_object
 from hub.service.report_backs import list_report_backs
 from hub.service.subscriptions import Added, FilterWish, remove_subscription, rotate_key
-from hub.store.database import Database, prepare
+from hub.store.database import Connection, Database, prepare
 from hub.store.deliveries import forget_deliveries
 from hub.store.tables import table
 from hub.store.views import tick_clocks
 from tests.standing.test_report_backs import advisory
 from tests.standing.world import World, shared_with
 from tests.taxii.content import malware
-from tests.watched import Counting, Watched
+from tests.watched import Counting, Watched, WatchedConnection
 from tests.webhooks.hooks import log_of, subscribe, until
 from tests.webhooks.recorder import Recorder, dispatching, make_all, send_all
 
@@ -300,7 +301,43 @@ async def test_one_subscription_more_costs_a_node_the_same_however_many_there_ar
     assert len(set(others)) == 1, others
     await world.push("agency", world.report())
     await send_all(world.hub)
-    assert len(recorder.sent) == 2 * 4 + 8 + 0
+    assert len(recorder.sent) == 2 * 4 + 8, "both reports to who was there from the beginning, the second to the others"
+
+
+class Failing(Watched):
+    """Fails where it is read for how far subscriptions have been told, once."""
+
+    fails = True
+
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        async with self.inner.read() as conn:
+            yield _FailingConnection(conn, self)
+
+
+class _FailingConnection(WatchedConnection):
+    def __init__(self, inner: Connection, failing: Failing) -> None:
+        super().__init__(inner)
+        self._failing = failing
+
+    async def fetch(self, statement: Any, **values: Any) -> Any:
+        if self._failing.fails and "FROM subscription_cursor" in statement.bound(self.dialect, values)[0]:
+            self._failing.fails = False
+            raise Unavailable("the database is gone for a moment")
+        return await super().fetch(statement, **values)
+
+
+async def test_who_subscribed_while_the_database_was_gone_for_a_moment_is_told_as_soon_as_it_is_back(world: World, recorder: Recorder):
+    await subscribe(world.hub, URL)
+    await world.push("agency", report := world.report())
+    world.hub.db = Failing(world.hub.db)
+    fan_out = FanOut(world.hub)
+    with pytest.raises(Unavailable):
+        await fan_out.round()
+    while await fan_out.round():
+        pass
+    await send_all(world.hub)
+    assert [data["object_id"] for data in recorder.data] == [report["id"]]
 
 
 async def test_a_fault_of_one_delivery_is_its_own_failed_attempt_and_holds_up_no_other(
