@@ -7,7 +7,8 @@ Knobs, to be turned at any time:
     origins   what it answers to OPTIONS as WebHook-Allowed-Origin; None: nothing
     secrets   `whsec_…`: where there are any, a message that the published library does not verify is answered 401
 
-`received` holds what it took, in order, challenges left out; `connections` counts those that were opened. `until()` waits for messages.
+`received` holds what it took, in order, challenges left out; `connections` counts those that were opened. `until()` waits for messages,
+`hold()` leaves them without an answer for a while.
 """
 
 import asyncio
@@ -96,6 +97,17 @@ class Receiver:
         async with asyncio.timeout(WITHIN_S), self._came:
             await self._came.wait_for(lambda: len(self.received) >= count)
         return self.received
+
+    def hold(self) -> asyncio.Event:
+        """Answer only when the event that this returns is set."""
+        go_on = asyncio.Event()
+
+        async def wait(_: Received) -> web.Response:
+            await go_on.wait()
+            return web.Response(status=204)
+
+        self.answer = wait
+        return go_on
 
     @property
     def kinds(self) -> list[str]:

@@ -44,6 +44,26 @@ class Recorder:
         self.sent.append((endpoint, message))
         return Attempt(1, 204 if self.answer is None else await self.answer(endpoint, message))
 
+    def hold(self, part: str = "") -> asyncio.Event:
+        """Have endpoints whose address holds `part` answer only when the event that this returns is set."""
+        go_on = asyncio.Event()
+
+        async def answer(endpoint: Endpoint, _: Message) -> int:
+            if part in endpoint.url:
+                await go_on.wait()
+            return 204
+
+        self.answer = answer
+        return go_on
+
+    async def until(self, count: int) -> None:
+        """Wait until so many messages were sent in all."""
+
+        async def has_sent() -> bool:
+            return len(self.sent) == count
+
+        await until(has_sent)
+
     @property
     def data(self) -> list[Any]:
         """What receivers were told, from CloudEvents."""

@@ -105,13 +105,7 @@ async def _is_written(site: Site, added: Added) -> bool:
 async def test_deliveries_go_on_after_the_database_was_away(
     postgres_server: PostgresServer, postgresql_url: str, receiver: Receiver, shared: str
 ):  # fmt: skip
-    go_on = asyncio.Event()
-
-    async def wait(_: Received) -> web.Response:
-        await go_on.wait()
-        return web.Response(status=204)
-
-    receiver.answer = wait
+    go_on = receiver.hold()
     async with serve(postgresql_url, webhooks_allow_http=True, webhooks_ports=()) as site:
         added = await subscribe(site.hub, receiver.url, "water")
         objects = [indicator() for _ in range(10)]

@@ -1,11 +1,11 @@
 """Webhooks as a whole: what is pushed over TAXII reaches those who subscribed, well signed, and nobody else. On both databases."""
 
-import asyncio
 from collections import Counter
 from functools import partial
 
 import pytest
 from aiohttp import web
+from sqlalchemy import func, select
 from svix.webhooks import Webhook as SvixWebhook
 
 from hub.domain.marking import SHARING_EXTENSION
@@ -19,6 +19,8 @@ from hub.service.collections import revoke_right
 from hub.service.delivery_log import replay_deliveries
 from hub.service.members import change_member, resume_member, suspend_member
 from hub.service.subscriptions import FilterWish, Wish, add_subscription, get_subscription, pause_subscription, resume_subscription
+from hub.store.database import prepare
+from hub.store.tables import table
 from tests.sim.webhook_receiver import Received, Receiver
 from tests.taxii.community import SHARED
 from tests.taxii.content import DAY_2, DAY_3, indicator, version_of
@@ -26,6 +28,7 @@ from tests.taxii.site import Site
 from tests.web.administered import administered
 from tests.webhooks.hooks import LOOPBACK, log_of, pass_time, subscribe, until, until_logged
 
+_COUNT_DELIVERIES = prepare(select(func.count()).select_from(table("delivery")))
 IMMINENT = {SHARING_EXTENSION: {"extension_type": "property-extension", "severity": "imminent"}}
 
 
@@ -174,13 +177,7 @@ async def test_what_happens_during_a_pause_is_sent_after_it(hooked: Site, receiv
 async def test_an_imminent_threat_overtakes_what_waits(hooked: Site, receiver: Receiver, shared: str):
     filter = FilterWish(events=[EventKind.ADDED, EventKind.ADVISORY_IMMINENT])
     await subscribe(hooked.hub, receiver.url, ordered=True, filter=filter)
-    go_on = asyncio.Event()
-
-    async def wait(_: Received) -> web.Response:
-        await go_on.wait()
-        return web.Response(status=204)
-
-    receiver.answer = wait
+    go_on = receiver.hold()
     await hooked.agency.push(shared, *(indicator() for _ in range(5)))
     await receiver.until(1)
     urgent = indicator(extensions=IMMINENT)
@@ -195,12 +192,7 @@ async def test_an_imminent_threat_overtakes_what_waits(hooked: Site, receiver: R
 
 async def _has_made(site: Site, count: int) -> bool:
     async with site.hub.db.read() as conn:
-        from sqlalchemy import func, select
-
-        from hub.store.database import prepare
-        from hub.store.tables import table
-
-        return bool(await conn.fetch_value(prepare(select(func.count()).select_from(table("delivery")))) == count)
+        return bool(await conn.fetch_value(_COUNT_DELIVERIES) == count)
 
 
 async def test_a_time_is_replayed_under_the_same_ids(hooked: Site, receiver: Receiver, shared: str):

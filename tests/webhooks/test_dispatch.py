@@ -1,6 +1,5 @@
 """Delivery where something goes wrong around it: commits of which nobody heard, endpoints that hold up, keys and rights that change."""
 
-import asyncio
 import contextlib
 import json
 from collections import Counter
@@ -76,14 +75,7 @@ async def test_what_was_written_down_though_nobody_heard_is_neither_written_nor_
 
 async def test_a_lane_that_nobody_knows_to_be_taken_runs_out_though_its_node_keeps_others(world: World, recorder: Recorder):
     world.hub.db = deaf = Deaf(world.hub.db)
-    go_on = asyncio.Event()
-
-    async def answer(endpoint: Endpoint, _: Message) -> int:
-        if "slow" in endpoint.url:
-            await go_on.wait()
-        return 204
-
-    recorder.answer = answer
+    go_on = recorder.hold("slow")
     await subscribe(world.hub, "https://slow.example/", filter=FilterWish(types=["indicator"]))
     await subscribe(world.hub, URL, "water", filter=FilterWish(types=["malware"]))
     await world.push("agency", world.report())
@@ -104,50 +96,32 @@ async def test_a_lane_that_nobody_knows_to_be_taken_runs_out_though_its_node_kee
 
 
 async def test_an_ended_secret_signs_nothing_of_what_was_taken_before(world: World, recorder: Recorder):
-    go_on = asyncio.Event()
-
-    async def answer(*_: Any) -> int:
-        await go_on.wait()
-        return 204
-
-    recorder.answer = answer
+    go_on = recorder.hold()
     added = await subscribe(world.hub, URL)
     await world.push("agency", *(world.report() for _ in range(4)))
     await make_all(world.hub)
 
-    async def has_sent(count: int) -> bool:
-        return len(recorder.sent) == count
-
     async with dispatching(world.hub):
-        await until(lambda: has_sent(2))
+        await recorder.until(2)
         await rotate_key(world.hub, COMMAND_LINE, added.subscription.id)
         newest = await rotate_key(world.hub, COMMAND_LINE, added.subscription.id, finish=True)
         go_on.set()
-        await until(lambda: has_sent(4))
+        await recorder.until(4)
     signed_by = [[signing_key(key).receiver_text() for key in endpoint.keys] for endpoint, _ in recorder.sent]
     assert signed_by == [[added.key]] * 2 + [[newest.key]] * 2
 
 
 async def test_an_imminent_threat_overtakes_what_was_taken_for_a_slow_endpoint(world: World, recorder: Recorder):
-    go_on = asyncio.Event()
-
-    async def answer(*_: Any) -> int:
-        await go_on.wait()
-        return 204
-
-    recorder.answer = answer
+    go_on = recorder.hold()
     await subscribe(world.hub, URL)
     await world.push("agency", *(world.report() for _ in range(8)))
     await make_all(world.hub)
-
-    async def has_sent(count: int) -> bool:
-        return len(recorder.sent) == count
 
     async def has_looked() -> bool:
         return not world.hub.deliveries_waiting.is_set()
 
     async with dispatching(world.hub):
-        await until(lambda: has_sent(2))
+        await recorder.until(2)
         await world.push("agency", urgent := world.report(**shared_with(severity="imminent")))
         await make_all(world.hub)
         world.now_us += 1_000_000
@@ -155,24 +129,15 @@ async def test_an_imminent_threat_overtakes_what_was_taken_for_a_slow_endpoint(w
             world.hub.deliveries_waiting.set()
             await until(has_looked)
         go_on.set()
-        await until(lambda: has_sent(9))
+        await recorder.until(9)
     assert urgent["id"] in [data["object_id"] for data in recorder.data[2:4]]
 
 
 async def test_policy_is_asked_again_after_a_wait_for_a_slot(world: World, recorder: Recorder):
-    go_on = asyncio.Event()
-
-    async def answer(*_: Any) -> int:
-        await go_on.wait()
-        return 204
-
-    recorder.answer = answer
+    go_on = recorder.hold()
     subscriptions = [await subscribe(world.hub, URL, slug) for slug in ("energy", "water")]
     await world.push("agency", world.report())
     await make_all(world.hub)
-
-    async def has_sent() -> bool:
-        return bool(recorder.sent)
 
     async def states() -> list[str]:
         return sorted([one.state for added in subscriptions for one in await log_of(world.hub, added)])
@@ -182,7 +147,7 @@ async def test_policy_is_asked_again_after_a_wait_for_a_slot(world: World, recor
 
     collection = next(one.collection.id for one in (await world.hub.directory()).collections.values() if one.collection.alias == "shared")
     async with dispatching(world.hub, in_flight=1):
-        await until(has_sent)
+        await recorder.until(1)
         await revoke_right(world.hub, COMMAND_LINE, collection, Right.READ, "everyone")
         world.now_us += 2_000_000
         go_on.set()

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.domain.ids import DeliveryId
@@ -20,7 +19,7 @@ from hub.outbound.egress import Egress
 from hub.outbound.sender import RESPONSE_BYTES_MAX, RETRY_AFTER_MAX_S, Sender
 from hub.outbound.target import Rules
 from hub.service.context import now_us
-from tests.sim.webhook_receiver import WITHIN_S, Answer, Received, Receiver
+from tests.sim.webhook_receiver import WITHIN_S, Answer, Receiver
 
 NOW_US = 1_795_253_400_000_000  # 2026-11-21T09:30:00Z
 OLD, NEW = SharedSecret(b"o" * 32), SharedSecret(b"n" * 32)
@@ -126,13 +125,7 @@ async def test_of_an_answer_only_text_is_kept():
 
 async def test_an_endpoint_that_hangs_is_left_after_its_time():
     async with both(total_s=0.2) as (ours, receiver, endpoint):
-        go_on = asyncio.Event()
-
-        async def wait(_: Received) -> web.Response:
-            await go_on.wait()
-            return web.Response()
-
-        receiver.answer = wait
+        go_on = receiver.hold()
         attempt = await ours.send(endpoint, MESSAGE, now_us=NOW_US)
         go_on.set()
         assert (attempt.status, attempt.error) == (None, "it took too long to answer")
