@@ -17,7 +17,8 @@ from hub.service.line import Line
 from hub.service.log_condition import LogCondition
 from hub.service.logins import Logins
 from hub.store.database import Database
-from hub.store.directory import load_directory, load_policy_files, read_revision, read_state
+from hub.store.directory import load_directory, load_policy_files, read_revision
+from hub.store.state import read_state
 
 
 def now_us() -> int:

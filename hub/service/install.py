@@ -8,9 +8,10 @@ from hub.domain.policy_floor import check_bundle
 from hub.errors import ConfigError
 from hub.store.audit import add_audit
 from hub.store.database import Connection, Database
-from hub.store.directory import bump_revision, load_policy_files, read_state
+from hub.store.directory import bump_revision, load_policy_files
 from hub.store.install import INSTALLER, add_hub, is_installed
 from hub.store.policies import find_activation, put_in_force
+from hub.store.state import read_state
 
 DEFAULT_ROOT = "hub"
 

@@ -10,11 +10,11 @@ from hub.domain.ids import AgreementId, MemberId
 from hub.domain.label import Tlp
 from hub.domain.taxii import Grantee, GranteeKind
 from hub.store.database import Connection, Row, prepare
+from hub.store.state import add_state, change_state, find_state
 from hub.store.tables import table
 
 AGREEMENT = table("agreement")
 PARTY = table("agreement_party")
-STATE = table("hub_state")  # of an agreement, what was told of its review last: under which date, and whether that is past
 
 _CHANGEABLE = ("title", "legal_basis", "purpose", "topics", "tlp_max", "starts_us", "ends_us", "review_us", "signatories", "ended_us")
 
@@ -29,9 +29,6 @@ _PARTIES = prepare(select(PARTY.c.agreement_id, PARTY.c.grantee_kind, PARTY.c.gr
 _ADD = prepare(insert(AGREEMENT))
 _SET = prepare(update(AGREEMENT).where(AGREEMENT.c.id == bindparam("key")).values({name: bindparam(name) for name in _CHANGEABLE}))
 _NO_PARTIES = prepare(delete(PARTY).where(PARTY.c.agreement_id == bindparam("agreement")))
-_TOLD = prepare(select(STATE.c.value).where(STATE.c.name == bindparam("name")))
-_TELL_FIRST = prepare(insert(STATE).values({name: bindparam(name) for name in ("name", "value")}))
-_TELL = prepare(update(STATE).where(STATE.c.name == bindparam("key"), STATE.c.value != bindparam("what")).values(value=bindparam("what")))
 _PARTY_COLUMNS = ("agreement_id", "grantee_kind", "grantee_value")
 
 
@@ -57,8 +54,8 @@ async def set_agreement(conn: Connection, agreement: Agreement) -> None:
 
 
 async def was_told(conn: Connection, agreement: AgreementId, what: str) -> bool:
-    """Whether the last that was told of an agreement's review is this."""
-    return bool(await conn.fetch_value(_TOLD, name=f"review {agreement}") == what)
+    """Whether the last that was told of an agreement's review is this: its date, and whether that is past."""
+    return await find_state(conn, f"review {agreement}") == what
 
 
 async def tell(conn: Connection, agreement: AgreementId, what: str) -> bool:
@@ -68,10 +65,10 @@ async def tell(conn: Connection, agreement: AgreementId, what: str) -> bool:
         Duplicate: another node tells the first of this agreement at the same moment.
     """
     name = f"review {agreement}"
-    if await conn.fetch_value(_TOLD, name=name) is None:
-        await conn.execute(_TELL_FIRST, name=name, value=what)
+    if await find_state(conn, name) is None:
+        await add_state(conn, {name: what})
         return True
-    return await conn.execute(_TELL, key=name, what=what) == 1
+    return await change_state(conn, name, what)
 
 
 async def _add_parties(conn: Connection, agreement: Agreement) -> None:

@@ -16,11 +16,11 @@ from hub.errors import ConfigError
 from hub.store.agreements import load_agreements
 from hub.store.anonymity import load_attributions, load_names
 from hub.store.database import Connection, Row, prepare
+from hub.store.state import read_state
 from hub.store.tables import table
 from hub.store.trust import load_member_keys
 
 REVISION = table("revision")
-STATE = table("hub_state")
 MEMBER = table("member")
 PERSON = table("person")
 TOKEN = table("token")
@@ -34,7 +34,6 @@ BUNDLE = table("policy_bundle")
 
 _REVISION = prepare(select(REVISION.c.value).where(REVISION.c.id == 1))
 _BUMP = prepare(update(REVISION).where(REVISION.c.id == 1).values(value=REVISION.c.value + 1))
-_STATE = prepare(select(STATE.c.value).where(STATE.c.name == bindparam("name")))
 _MEMBERS = prepare(
     select(
         MEMBER.c.id,
@@ -84,18 +83,6 @@ async def read_revision(conn: Connection) -> int:
 async def bump_revision(conn: Connection) -> None:
     """Tell every node, once this transaction is committed, to read the directory anew."""
     await conn.execute(_BUMP)
-
-
-async def read_state(conn: Connection, name: str) -> str:
-    """Return a fact about the hub as a whole.
-
-    Raises:
-        ConfigError: the hub was not initialised.
-    """
-    value = await conn.fetch_value(_STATE, name=name)
-    if value is None:
-        raise ConfigError("the database holds no hub yet; run `hub migrate` first")
-    return str(value)
 
 
 async def load_policy_files(conn: Connection, digest: str) -> Mapping[str, bytes]:

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import insert, select
 
 from hub.store.database import Connection, prepare
+from hub.store.state import add_state, find_state
 from hub.store.tables import table
 
 REVISION = table("revision")
-STATE = table("hub_state")
 ROOT = table("api_root")
 BUNDLE = table("policy_bundle")
 
@@ -17,7 +17,6 @@ INSTALLER = "hub migrate"  # who put in force what comes with the hub
 _INTRODUCED = "extensions_introduced"  # in `hub_state`: whether all collections hold the definitions of the hub's extensions
 
 _INSTALLED = prepare(select(REVISION.c.value).where(REVISION.c.id == 1))
-_STATE = prepare(select(STATE.c.value).where(STATE.c.name == bindparam("fact")))
 _ADD_REVISION = prepare(insert(REVISION))
 _ADD_BUNDLE = prepare(insert(BUNDLE))
 _ADD_ACTIVATION = prepare(insert(table("policy_activation")))
@@ -34,7 +33,7 @@ async def add_hub(
 ) -> None:
     """Insert the first revision, the hub's facts, its policies and its first API Root, the default one."""
     await conn.execute(_ADD_REVISION, id=1, value=1)
-    await conn.insert_many(STATE, ("name", "value"), list(state.items()))
+    await add_state(conn, state)
     await note_extensions_introduced(conn)  # into none, as there is no collection yet
     await conn.execute(_ADD_BUNDLE, digest=state["policy"], files=json.dumps(policy_files), activated_us=now_us)
     await conn.execute(_ADD_ACTIVATION, row=1, digest=state["policy"], at_us=now_us, actor=INSTALLER, approver=None, before=None)
@@ -43,9 +42,9 @@ async def add_hub(
 
 async def are_extensions_introduced(conn: Connection) -> bool:
     """Return whether all collections hold the definitions of the hub's extensions: not in a hub from before collections began with them."""
-    return await conn.fetch_value(_STATE, fact=_INTRODUCED) is not None
+    return await find_state(conn, _INTRODUCED) is not None
 
 
 async def note_extensions_introduced(conn: Connection) -> None:
     """Write down that all collections hold them."""
-    await conn.insert_many(STATE, ("name", "value"), [(_INTRODUCED, "yes")])
+    await add_state(conn, {_INTRODUCED: "yes"})

@@ -10,20 +10,19 @@ from hub.domain.directory import ActivatedBundle
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.policy import Candidate
 from hub.store.database import Connection, prepare
+from hub.store.state import change_state
 from hub.store.tables import table
 
 BUNDLE = table("policy_bundle")
 ACTIVATION = table("policy_activation")
 CANDIDATE = table("policy_candidate")
 DIFFERENCE = table("policy_difference")
-STATE = table("hub_state")
 
 PROPOSED, SHADOW = "proposed", "shadow"
 
 _BUNDLES = prepare(select(BUNDLE.c.digest, BUNDLE.c.activated_us).order_by(BUNDLE.c.activated_us.desc(), BUNDLE.c.digest))
 _REACTIVATE = prepare(update(BUNDLE).where(BUNDLE.c.digest == bindparam("key")).values(activated_us=bindparam("activated_us")))
 _ADD_BUNDLE = prepare(insert(BUNDLE))
-_PUT_IN_FORCE = prepare(update(STATE).where(STATE.c.name == "policy").values(value=bindparam("digest")))
 _ACTIVATION_COLUMNS = (ACTIVATION.c.row, ACTIVATION.c.digest, ACTIVATION.c.actor, ACTIVATION.c.before)
 _LAST = prepare(select(*_ACTIVATION_COLUMNS).where(ACTIVATION.c.row == select(func.max(ACTIVATION.c.row)).scalar_subquery()))
 _ACTIVATION = prepare(select(*_ACTIVATION_COLUMNS).where(ACTIVATION.c.row == bindparam("number")))
@@ -94,7 +93,7 @@ async def put_in_force(
     """
     if not await conn.execute(_REACTIVATE, key=digest, activated_us=now_us):
         await conn.execute(_ADD_BUNDLE, digest=digest, files=_text(files), activated_us=now_us)
-    await conn.execute(_PUT_IN_FORCE, digest=digest)
+    await change_state(conn, "policy", digest)
     last = await find_activation(conn)
     row = last.row + 1 if last is not None else 1
     await conn.execute(_ADD_ACTIVATION, row=row, digest=digest, at_us=now_us, actor=actor, approver=approver, before=before)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, select
 
 from hub.domain.anonymity import due_us as publishing_us
 from hub.domain.appending import Batch, VersionState
@@ -20,6 +20,7 @@ from hub.domain.signing.object_signature import is_signed_whole
 from hub.domain.tlog.leaf import LeafKind
 from hub.domain.tlog.tiles import WIDTH, Tile
 from hub.store.database import Change, Connection, among, prepare
+from hub.store.state import add_state, change_state, find_state
 from hub.store.tables import table
 
 PENDING = table("log_pending")
@@ -30,7 +31,6 @@ COSIGNATURE = table("log_cosignature")
 VERSION = table("version")
 ENTRY = table("entry")
 COLLECTION = table("collection")
-STATE = table("hub_state")
 
 ABOUT_MAX = 512  # versions that one row of the outbox is about, at the most
 
@@ -39,8 +39,6 @@ _ORIGIN = "log_origin"  # in `hub_state`
 _PENDING_COLUMNS = ("due_us", "kind", "about", "digest", "collection_row")
 _LEAF_COLUMNS = ("number", "leaf", "salt", "digest", "version_row")
 
-_READ_STATE = prepare(select(STATE.c.value).where(STATE.c.name == bindparam("fact")))
-_SET_STATE = prepare(update(STATE).where(STATE.c.name == bindparam("fact")).values(value=bindparam("becomes")))
 _DUE = prepare(select(PENDING.c.row).where(PENDING.c.due_us <= bindparam("now")).limit(1))
 _LIST_PENDING = prepare(
     select(PENDING.c.row, PENDING.c.due_us, PENDING.c.kind, PENDING.c.about, PENDING.c.digest, COLLECTION.c.id)
@@ -140,13 +138,13 @@ def accepted_versions(batch: Batch) -> Change:
     Leaves of what was given anonymously come with its rendition, at the next whole minute: earlier they would stand beside those of what
     the same push brought by name.
     """
-    due = {True: batch.now_us, False: publishing_us(batch.now_us)}
+    named_us, anonymous_us = batch.now_us, publishing_us(batch.now_us)
     alike: dict[tuple[int, LeafKind, bool], list[VersionState]] = {}
     for _, version in batch.new_versions:
         assert version.incoming is not None, "a new version was made from something"
         properties = version.incoming.object.properties
         kind = LeafKind.REVOKE if properties.get("revoked") is True else LeafKind.ADD
-        due_us = due[version.incoming.label.attribution is Attribution.EVERYONE]
+        due_us = named_us if version.incoming.label.attribution is Attribution.EVERYONE else anonymous_us
         alike.setdefault((due_us, kind, is_signed_whole(properties)), []).append(version)
     rows = []
     for (due_us, kind, is_whole), versions in alike.items():
@@ -179,8 +177,7 @@ async def add_pending(conn: Connection, kind: LeafKind, digest: bytes, *, at_us:
 
 async def read_origin(conn: Connection) -> str | None:
     """Return the name of the log; None where it has none yet."""
-    origin: str | None = await conn.fetch_value(_READ_STATE, fact=_ORIGIN)
-    return origin
+    return await find_state(conn, _ORIGIN)
 
 
 async def name_log(conn: Connection, origin: str) -> None:
@@ -189,8 +186,8 @@ async def name_log(conn: Connection, origin: str) -> None:
     Raises:
         Duplicate: another node named it first.
     """
-    if await conn.execute(_SET_STATE, fact=_ORIGIN, becomes=origin) == 0:
-        await conn.insert_many(STATE, ("name", "value"), [(_ORIGIN, origin)])
+    if not await change_state(conn, _ORIGIN, origin):
+        await add_state(conn, {_ORIGIN: origin})
 
 
 async def has_pending(conn: Connection, now_us: int) -> bool:

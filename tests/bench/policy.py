@@ -32,10 +32,11 @@ from hub.store.append import load_batch, write_batch
 from hub.store.collections import add_collection
 from hub.store.credentials import add_token
 from hub.store.database import Connection, Database, open_database
-from hub.store.directory import bump_revision, load_directory, read_state
+from hub.store.directory import bump_revision, load_directory
 from hub.store.members import add_member
 from hub.store.migrate import upgrade
 from hub.store.policies import put_in_force
+from hub.store.state import read_state
 from tests.bench import load
 from tests.bench.community import COLLECTION, OBJECTS_PATH
 from tests.bench.content import as_read, indicator

@@ -15,8 +15,9 @@ from hub.domain.stix import Limits, read_object
 from hub.service.install import install
 from hub.store.append import load_batch, write_batch
 from hub.store.database import Connection, Database, open_database, prepare
-from hub.store.directory import load_directory, read_state
+from hub.store.directory import load_directory
 from hub.store.migrate import upgrade
+from hub.store.state import read_state
 from hub.store.tables import table
 from tests.bench.community import COLLECTION, RARE_ONE_IN, Community, Marked, add_community, common_labels, rare_labels
 from tests.bench.content import as_read, indicator

@@ -20,7 +20,7 @@ from hub.serve import address_of, listen, serving
 from hub.service.context import Hub, now_us
 from hub.service.install import install
 from hub.store.database import open_database
-from hub.store.directory import read_state
+from hub.store.state import read_state
 from hub.web.keys import HUB
 from tests.taxii.community import Credential, seed
 from tests.taxii.content import Object, envelope
