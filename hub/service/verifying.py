@@ -12,17 +12,11 @@ _AT_ONCE_MAX = 4  # are verified where they are asked for: to change threads wou
 
 async def verify_all(signed: Sequence[Signed]) -> list[Verified | Invalid]:
     """Return for each object whose signatures it has, or why it is refused."""
-    found: list[Verified | Invalid] = [one.comes_to for one in signed]
-    places = [place for place, one in enumerate(signed) if one.own]
-    if len(places) <= _AT_ONCE_MAX:
-        parts = [[_verify(signed[place]) for place in places]]
-    else:
-        shares = min(os.cpu_count() or 1, len(places) // _AT_ONCE_MAX)
-        parts = await asyncio.gather(*(asyncio.to_thread(_verify_some, [signed[p] for p in places[n::shares]]) for n in range(shares)))
-        places = [place for n in range(shares) for place in places[n::shares]]
-    for place, result in zip(places, (result for part in parts for result in part), strict=True):
-        found[place] = result
-    return found
+    if sum(bool(one.own) for one in signed) <= _AT_ONCE_MAX:
+        return _verify_some(signed)
+    share = -(-len(signed) // (os.cpu_count() or 1))
+    parts = (asyncio.to_thread(_verify_some, signed[first : first + share]) for first in range(0, len(signed), share))
+    return [result for part in await asyncio.gather(*parts) for result in part]
 
 
 def _verify_some(signed: Sequence[Signed]) -> list[Verified | Invalid]:
