@@ -1,4 +1,4 @@
-"""Where tests write: in memory, where this machine has a file system there with room, as some 10,000 databases a run are written."""
+"""Where tests write: in memory, where this machine has a file system there with room, as thousands of databases a run are written."""
 
 import shutil
 import tempfile

@@ -7,6 +7,8 @@ from pathlib import Path
 def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a file in place of the one of its name, if there is one; on return it is on disk. Its directory is made where there is none.
 
+    One process at a time writes a file of a name: keys are named by their kid, and whoever writes checkpoints holds a lock.
+
     Raises:
         OSError: it cannot be written; what was there before is still there.
     """

@@ -164,7 +164,8 @@ class Reading:
         observables = keys_of(properties) if self.wants_observables else frozenset[str]()
         happening = Happening(tuple(kinds), held.collection.id, labels, entry.type, entry.producer, observables)
         moved_from_us = entry.moved_from.effective_us(seen.view, entry.place.date_us) if entry.moved_from is not None else None
-        return Happened(at_us, happening, entry, None, wanted.audience if wanted is not None else frozenset(), moved_from_us)
+        asked = wanted.audience if wanted is not None else frozenset[Grantee]()
+        return Happened(at_us, happening, entry, asked=asked, moved_from_us=moved_from_us)
 
 
 async def parts_of(hub: Hub, collection_row: int, labels: Iterable[LabelId]) -> Mapping[LabelId, tuple[Label, ...]]:

@@ -15,8 +15,7 @@ from hub.domain.audit_chain import chained, describe
 from hub.domain.directory import AuditEntry
 from hub.domain.signing.object_signature import object_digest
 from hub.domain.tlog.leaf import SALT_BYTES, Fact, LeafKind
-from hub.domain.tlog.tiles import edge, extend
-from hub.domain.tlog.tree import HASH_BYTES as DIGEST_BYTES
+from hub.domain.tlog.tiles import edge, extend, split_hashes
 from hub.domain.tlog.tree import hash_leaf
 from hub.service.context import Hub
 from hub.service.turns import in_turns
@@ -64,13 +63,13 @@ def _is_to_be_read(pending: Pending) -> bool:
 
 def _facts(waiting: Iterable[Pending], versions: Mapping[int, StoredVersion]) -> Iterator[_Entered]:
     for one in waiting:
+        if one.kind is LeafKind.AUDIT:
+            continue  # its lines are chained
         if one.digest is None:
-            if one.kind is not LeafKind.AUDIT:
-                for row in one.about:
-                    yield _fact(one, versions[row]), row
+            for row in one.about:
+                yield _fact(one, versions[row]), row
         elif one.about:
-            for place, row in enumerate(one.about):
-                digest = one.digest[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES]
+            for row, digest in zip(one.about, split_hashes(one.digest), strict=True):
                 yield Fact(one.kind, digest, one.due_us, digest, one.collection or ""), row
         else:
             yield Fact(one.kind, one.digest, one.due_us), None
@@ -99,8 +98,8 @@ def _chain(end: tuple[int, bytes], lines: Iterable[AuditEntry]) -> list[tuple[in
 def _leaves(facts: Sequence[_Entered], size: int) -> Iterator[StoredLeaf]:
     salts = secrets.token_bytes(SALT_BYTES * len(facts))
     salted = [
-        (fact.at_us // _SECOND_US, fact.kind is LeafKind.DELETE, salts[place : place + SALT_BYTES], fact, row)
-        for place, (fact, row) in zip(range(0, len(salts), SALT_BYTES), facts, strict=True)
+        (fact.at_us // _SECOND_US, fact.kind is LeafKind.DELETE, salts[place * SALT_BYTES : (place + 1) * SALT_BYTES], fact, row)
+        for place, (fact, row) in enumerate(facts)
     ]
     salted.sort(key=_by_second)
     for number, (_, _, salt, fact, row) in enumerate(salted, size):
