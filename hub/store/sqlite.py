@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 _SQLITE = "sqlite"
 _WRITES_TOGETHER_MAX = 64  # transactions that share one commit
+# Rows of one statement. The driver lets go of the interpreter for each, and must wait for it again while another thread computes.
+_ROWS_TOGETHER_MAX = 128
 _READERS_MAX = 32  # idle read connections that are kept
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -76,8 +79,9 @@ class SqliteConnection(Connection):
     async def change(self, changes: Sequence[Change]) -> None:
         with _sqlite_errors():
             for change in changes:
-                if change.rows:
-                    self.raw.executemany(_change_text(change.table.name, change.columns, change.keys), change.rows)
+                for first, count in _stretches(len(change.rows)):
+                    rows = change.rows[first : first + count]
+                    self.raw.execute(_change_text(change.table.name, change.columns, change.keys, count), [*chain.from_iterable(rows)])
 
     async def next_rows(self, table: Table, count: int) -> Sequence[int]:
         # Nobody else writes before this transaction ends.
@@ -135,6 +139,7 @@ class SqliteDatabase(Database):
 
     def _write_loop(self) -> None:
         conn = SqliteConnection(connect_sqlite(self._path))
+        conn.raw.execute("PRAGMA temp_store=MEMORY")  # what a savepoint and a statement of many rows would restore is no work for the disk
         stopping = False
         while not stopping:
             together = [self._writes.get()]
@@ -218,14 +223,25 @@ def _commit_together(conn: SqliteConnection, writes: list[_Write]) -> None:
         write.report()
 
 
+def _stretches(count: int) -> Iterator[tuple[int, int]]:
+    """Cut so many rows into stretches whose lengths are powers of two, so that few statements do for all; yield where each begins."""
+    first, length = 0, _ROWS_TOGETHER_MAX
+    while first < count:
+        while length > count - first:
+            length //= 2
+        yield first, length
+        first += length
+
+
 @lru_cache(maxsize=256)
-def _change_text(table: str, columns: tuple[str, ...], keys: int) -> str:
+def _change_text(table: str, columns: tuple[str, ...], keys: int, count: int) -> str:
+    names = ", ".join(f'"{column}"' for column in columns)
+    rows = ", ".join([f"({', '.join('?' * len(columns))})"] * count)
     if not keys:
-        names = ", ".join(f'"{column}"' for column in columns)
-        return f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(columns))})'
-    # Numbered places: the keys stand first in a row, and last in the statement.
-    equal = [f'"{column}" = ?{place}' for place, column in enumerate(columns, 1)]
-    return f'UPDATE "{table}" SET {", ".join(equal[keys:])} WHERE {" AND ".join(equal[:keys])}'
+        return f'INSERT INTO "{table}" ({names}) VALUES {rows}'
+    equal = [f'"{column}" = new."{column}"' for column in columns]
+    meant = " AND ".join(f'"{table}".{one}' for one in equal[:keys])
+    return f'WITH new({names}) AS (VALUES {rows}) UPDATE "{table}" SET {", ".join(equal[keys:])} FROM new WHERE {meant}'
 
 
 def _drive(coroutine: Coroutine[Any, Any, T]) -> T:
