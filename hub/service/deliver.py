@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
+from time import monotonic
 from typing import Any
 
 from hub.domain.directory import Directory
@@ -30,21 +32,24 @@ from hub.domain.webhooks.subscription import Subscription, SubscriptionState
 from hub.errors import Unavailable
 from hub.service.context import Hub
 from hub.service.events import events_for
-from hub.service.happenings import subscribed
+from hub.service.happenings import subscribed, subscribed_since
 from hub.service.report_backs import note_fetched
 from hub.service.subscriptions import disable_subscription
 from hub.service.turns import wait_for_any
 from hub.store.database import Connection
 from hub.store.lanes import Freed, Outcome, Taken, TakenLane, free_all_lanes, keep_lanes, list_urgent, next_due_us, settle, take_lanes
+from hub.store.subscriptions import read_stand
 
 IN_FLIGHT_MAX = 64  # requests at a time, of those that are answered at once …
 _OLD_SHARE = 4  # … of which one in so many is for endpoints that failed last time
 _MOMENT_S = 1.0  # a request that takes longer gives its slot to another …
-_MOMENT_US = 1_000_000  # what policy said longer ago it is asked again
+_JUDGED_US = 250_000  # what policy said longer ago it is asked again; and where rights or subscriptions have moved since, for which …
+_LOOK_REST = 4  # … it looks before each request, and then rests so many times as long as that took: who asks meanwhile waits for the next
 LINGERING_MAX = 4 * IN_FLIGHT_MAX  # … while so many do at most
 _SLOW_US = 200_000  # what was taken so long ago and is not sent yet makes room for what is urgent
 _OF_ENDPOINT_MAX = 2
 _AT_A_TIME = 16  # deliveries of a lane that are taken together
+_AHEAD = 7  # so many of those that follow one in its lane are judged with it, as they are sent within the same moment
 HOLD_US = 10_000_000  # a lane is free when its holder has not said for so long that it is still there
 _KEEP_SHARE = 3  # it says so every third of that
 _LOOK_S = 1.0
@@ -91,6 +96,7 @@ class _Lane:
     queue: deque[Taken]
     until_us: int  # while the node has not lost it
     since_us: int  # when it was taken
+    ahead: "dict[int, _Judged]" = field(default_factory=dict)  # of the queue, what was judged with one before it, by row
     is_stopped: bool = False  # nothing more of it is sent for now
 
     def is_slow(self, now_us: int) -> bool:
@@ -110,6 +116,7 @@ class _Judged:
     event: Event | None = None  # None: its member may not know of it
     directory: Directory | None = None  # by which it was judged
     at_us: int = 0
+    stand: tuple[int, int] | None = None  # of what it was judged by
 
 
 @dataclass(slots=True)
@@ -148,6 +155,8 @@ class Dispatcher:
         self._done = _Done()
         self._line: list[_Judged] = []
         self._turn = asyncio.Lock()
+        self._asked: asyncio.Future[tuple[int, int] | None] | None = None
+        self._look_s = 0.0
         self._kept_us = 0
         self._is_stopping = False
 
@@ -251,14 +260,14 @@ class Dispatcher:
     async def _send_all(self, lane: _Lane) -> None:
         while lane.queue and not lane.is_stopped and not self._is_stopping:
             taken = lane.queue.popleft()
-            judged = await self._judge(taken, lane.subscription)
+            judged = await self._judge(lane.ahead.pop(taken.row) if taken.row in lane.ahead else self._wait(lane, taken))
             await self._slots.run(partial(self._send, lane, judged), is_old=lane.health.is_failing)
 
     async def _send(self, lane: _Lane, judged: _Judged) -> None:
-        """Send a delivery, if it still may be: policy is asked again where it had to wait for its slot."""
+        """Send a delivery, if it still may be: policy is asked again where what it said may hold no more."""
         taken = judged.taken
-        if self._hub.now_us() - judged.at_us > _MOMENT_US:
-            judged = await self._judge(taken, lane.subscription)
+        if not judged.is_faulty and not await self._still_holds(judged):
+            judged = await self._judge(self._wait(lane, taken))
         now_us = self._hub.now_us()
         if judged.is_faulty:
             self._note_failure(taken, Attempt(0, error=_FAULT), now_us)
@@ -313,17 +322,42 @@ class Dispatcher:
         with _going_on("it was not kept that an object was fetched"):  # it was delivered all the same
             await note_fetched(self._hub, directory, member, held, ObjectPage(None, None, None, item.content))
 
-    async def _judge(self, taken: Taken, subscription: Subscription) -> _Judged:
-        """Find out what may be sent now. Who is first in the line asks policy for all who wait by then."""
-        waiting = _Judged(taken, subscription)
-        self._line.append(waiting)
-        async with self._turn:
-            if not waiting.is_judged:
-                together, self._line = self._line, []
-                await self._judge_together(together)
-                for one in together:
-                    one.is_judged = True
+    def _wait(self, lane: _Lane, taken: Taken) -> _Judged:
+        """Put a delivery into the line of those that wait to be judged, with those that follow it in its lane."""
+        waiting = _Judged(taken, lane.subscription)
+        follow = {one.row: _Judged(one, lane.subscription) for one in islice(lane.queue, _AHEAD) if one.row not in lane.ahead}
+        lane.ahead |= follow
+        self._line += [waiting, *follow.values()]
         return waiting
+
+    async def _judge(self, waiting: _Judged) -> _Judged:
+        """Find out what may be sent now. Who is first in the line asks policy for all who wait by then."""
+        if not waiting.is_judged:
+            async with self._turn:
+                if not waiting.is_judged:
+                    together, self._line = self._line, []
+                    await self._judge_together(together)
+                    for one in together:
+                        one.is_judged = True
+        return waiting
+
+    async def _still_holds(self, judged: _Judged) -> bool:
+        if self._hub.now_us() - judged.at_us > _JUDGED_US:
+            return False
+        if self._asked is None:
+            self._asked = asyncio.ensure_future(self._read_stand())
+        return await asyncio.shield(self._asked) == judged.stand
+
+    async def _read_stand(self) -> tuple[int, int] | None:
+        """Return how far what decides on deliveries has moved, to all who ask before this looks; None where it cannot be found."""
+        await asyncio.sleep(self._look_s - monotonic())
+        self._asked, began_s = None, monotonic()
+        found = None
+        with _going_on("it was not found whether rights have moved"):
+            async with self._hub.db.read() as conn:
+                found = await read_stand(conn)
+        self._look_s = monotonic() + _LOOK_REST * (monotonic() - began_s)
+        return found
 
     async def _judge_together(self, together: Sequence[_Judged]) -> None:
         """Judge some at once; where that fails, each alone, so that it fails for those only that are to blame."""
@@ -340,14 +374,16 @@ class Dispatcher:
             together[0].is_faulty, together[0].at_us = True, self._hub.now_us()
 
     async def _judge_all(self, together: Sequence[_Judged]) -> None:
-        by_row = (await subscribed(self._hub)).by_row
+        async with self._hub.db.read() as conn:
+            stand = await read_stand(conn)
+        by_row = (await subscribed_since(self._hub, stand[1])).by_row
         found = (by_row.get(one.subscription.row) for one in together)
         held = {s.row: s for s in found if s is not None and s.state is SubscriptionState.ACTIVE}
         wanted = [(one.taken, held[one.subscription.row]) for one in together if one.subscription.row in held]
-        now_us, directory = self._hub.now_us(), await self._hub.directory()
+        now_us, directory = self._hub.now_us(), await self._hub.directory_since(stand[0])
         events = await events_for(self._hub, directory, wanted)
         for one in together:
-            one.at_us, one.directory, one.event = now_us, directory, events.get(one.taken.row)
+            one.at_us, one.stand, one.directory, one.event = now_us, stand, directory, events.get(one.taken.row)
             one.is_wanted = one.subscription.row in held
             one.subscription = held.get(one.subscription.row, one.subscription)
 

@@ -69,6 +69,11 @@ async def subscribed(hub: Hub) -> Held:
     """Return all subscriptions as they are now; those are read that have changed."""
     async with hub.db.read() as conn:
         edition = await read_edition(conn)
+    return await subscribed_since(hub, edition)
+
+
+async def subscribed_since(hub: Hub, edition: int) -> Held:
+    """Return all subscriptions as they were at this edition, or later."""
     held = hub.kept.subscribed
     if held is None or held.edition < edition:
         async with hub.db.snapshot() as conn:

@@ -17,6 +17,7 @@ from hub.store.tables import table
 
 SUBSCRIPTION = table("subscription")
 EDITION = table("subscription_edition")
+REVISION = table("revision")
 CURSOR = table("subscription_cursor")
 LANE = table("lane")
 
@@ -53,6 +54,7 @@ _SET = prepare(
     )
 )  # fmt: skip
 _EDITION = prepare(select(EDITION.c.value).where(EDITION.c.id == 1))
+_STAND = prepare(select(select(REVISION.c.value).where(REVISION.c.id == 1).scalar_subquery(), _NOW))
 _MOVE_EDITION = prepare(update(EDITION).where(EDITION.c.id == 1).values(value=EDITION.c.value + 1))
 _ADD_LANE = prepare(insert(LANE))
 _CURSORS = prepare(
@@ -105,6 +107,13 @@ async def load_subscriptions(conn: Connection, secret: bytes, known: Held | None
 async def count_subscriptions(conn: Connection, member: MemberId) -> int:
     """Return how many subscriptions a member has."""
     return int(await conn.fetch_value(_COUNT, member=member))
+
+
+async def read_stand(conn: Connection) -> tuple[int, int]:
+    """Return how far what decides on deliveries has moved: the revision of the directory, and the edition of the subscriptions."""
+    row = await conn.fetch_one(_STAND)
+    assert row is not None, "a row of two values"
+    return row[0], row[1]
 
 
 async def move_edition(conn: Connection) -> None:

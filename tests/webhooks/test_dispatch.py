@@ -156,6 +156,28 @@ async def test_policy_is_asked_again_after_a_wait_for_a_slot(world: World, recor
     assert len(recorder.sent) == 1
 
 
+async def test_what_was_judged_ahead_is_not_sent_once_rights_have_moved(world: World, recorder: Recorder):
+    go_on = recorder.hold()
+    added = await subscribe(world.hub, URL)
+    await world.push("agency", *(world.report() for _ in range(8)))
+    await make_all(world.hub)
+
+    async def states() -> Counter[str]:
+        return Counter(one.state for one in await log_of(world.hub, added))
+
+    async def is_done() -> bool:
+        return not (await states())["waiting"]
+
+    collection = next(one.collection.id for one in (await world.hub.directory()).collections.values() if one.collection.alias == "shared")
+    async with dispatching(world.hub):
+        await recorder.until(2)
+        await revoke_right(world.hub, COMMAND_LINE, collection, Right.READ, "everyone")
+        go_on.set()
+        await until(is_done)
+    assert await states() == {"delivered": 2, "withheld": 6}
+    assert len(recorder.sent) == 2
+
+
 async def test_two_subscriptions_that_are_held_up_leave_nothing_to_read_at_once(world: World, recorder: Recorder):
     for slug in ("energy", "water"):
         await subscribe(world.hub, URL, slug)
