@@ -55,11 +55,12 @@ _FROM_START = prepare(update(table("subscription_cursor")).values(after_us=-1, u
 
 @dataclass
 class Receiver:
-    """Counts what comes, and when. What is sent to /hang is never answered, what is sent to /fail is refused."""
+    """Counts what comes, and when. What is sent to /hang is not answered before the end, what is sent to /fail is refused."""
 
     url: str = ""
     came: list[tuple[float, str]] = field(default_factory=list)  # when, and by which path
     size: int = 0
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)  # nothing hangs any more
     _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, count: int, *, within_s: float = 120.0) -> None:
@@ -74,7 +75,7 @@ class Receiver:
         if b'"challenge"' in body:
             return web.json_response({"challenge": json.loads(body)["challenge"]})
         if request.path == "/hang":
-            await asyncio.Event().wait()
+            await self.is_over.wait()
         if request.path == "/fail":
             return web.Response(status=503)
         self.came.append((time.perf_counter(), request.path))
@@ -96,6 +97,7 @@ async def receiving() -> AsyncIterator[Receiver]:
     try:
         yield receiver
     finally:
+        receiver.is_over.set()
         await runner.cleanup()
 
 
