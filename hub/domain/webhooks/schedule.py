@@ -62,10 +62,10 @@ class Health:
         """Return what it is after one more attempt."""
         began = now_us - self.window_us > WINDOW_US
         window_us, tried, failed = (now_us, 0, 0) if began else (self.window_us, self.tried, self.failed)
-        counted = replace(self, window_us=window_us, tried=tried + 1, failed=failed + (not attempt.is_success))
         if attempt.is_success:
-            return replace(counted, failures=0, failing_since_us=None, rests=0, rest_until_us=0)
+            return Health(window_us=window_us, tried=tried + 1, failed=failed)
         since_us = now_us if self.failing_since_us is None else self.failing_since_us
+        counted = replace(self, window_us=window_us, tried=tried + 1, failed=failed + 1)
         return _rested(replace(counted, failures=self.failures + 1, failing_since_us=since_us), attempt, now_us)
 
     @property
