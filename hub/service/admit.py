@@ -45,7 +45,7 @@ from hub.service.verifying import verify_all
 from hub.store.markings import find_markings
 from hub.store.pushes import Push, add_push, find_push, list_outcomes
 
-_MARKING = b"marking-definition--"
+_DEFINES = b'"marking-definition"'
 _MARKING_ID = re.compile(rb"marking-definition--[0-9a-f-]{36}")
 _DRAFTS_MAX = 100  # objects of an envelope that is only previewed
 _AHEAD_US = 5 * 60 * 1_000_000  # a producer's clock may be so much ahead without a word about it
@@ -72,8 +72,8 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
         await hub.db.write(add_push, kept)
         hub.pushes_waiting.set()
         return Status(kept.id, now_us, complete=False, total=total)
-    brought = await _meanings_brought(raws, limits_of(hub))
-    door = await _door(hub, directory, principal.member, held, raws, brought, acknowledged=False)
+    brought = await _meanings_brought(body, raws, limits_of(hub))
+    door = await _door(hub, directory, principal.member, held, body, brought, acknowledged=False)
     # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
     checked = await _check(door, raws)
     outcomes: list[Outcome] = []
@@ -98,8 +98,8 @@ async def check_draft(
     if principal.member is None or not decision.can_write:
         raise Withheld("you may not write to this collection")
     raws = read_envelope(body, limits=replace(limits_of(hub), objects_max=_DRAFTS_MAX))
-    brought = await _meanings_brought(raws, limits_of(hub))
-    door = await _door(hub, directory, principal.member, held, raws, brought, acknowledged=False)
+    brought = await _meanings_brought(body, raws, limits_of(hub))
+    door = await _door(hub, directory, principal.member, held, body, brought, acknowledged=False)
     return held, await _check(door, raws)
 
 
@@ -122,13 +122,13 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
     """Do what is left of a push that was kept for later, stretch by stretch, unless `stop` is set in between."""
     assert push.body is not None, "the envelope is kept while work is left"
     raws = read_envelope(push.body, limits=limits_of(hub))
-    brought = await _meanings_brought(raws, limits_of(hub))
+    brought = await _meanings_brought(push.body, raws, limits_of(hub))
     while push.done < push.total and not stop.is_set():
         directory = await hub.directory()
         stretch = raws[push.done : push.done + min(hub.config.push_chunk_objects, _UNHURRIED_OBJECTS)]
         held = next((h for h in directory.collections.values() if h.row == push.collection_row), None)
         if held is not None and await _may_still_write(hub, directory, push, held):
-            door = await _door(hub, directory, directory.members[push.member], held, stretch, brought, acknowledged=True)
+            door = await _door(hub, directory, directory.members[push.member], held, b"\n".join(stretch), brought, acknowledged=True)
             checked = await _check(door, stretch)
         else:
             reason = "you may not write to this collection any more"
@@ -199,10 +199,10 @@ class _Door:
 
 
 async def _door(
-    hub: Hub, directory: Directory, producer: Member, held: HeldCollection, raws: Sequence[bytes], brought: Mapping[str, MarkingMeaning],
+    hub: Hub, directory: Directory, producer: Member, held: HeldCollection, text: bytes, brought: Mapping[str, MarkingMeaning],
     *, acknowledged: bool,
 ) -> _Door:  # fmt: skip
-    named = {match.decode() for raw in raws if _MARKING in raw for match in _MARKING_ID.findall(raw)} - TLP_OF.keys()
+    named = {match.decode() for match in set(_MARKING_ID.findall(text))} - TLP_OF.keys()
     kept: Mapping[str, Mapping[MemberId, str]] = {}
     if named:
         async with hub.db.read() as conn:
@@ -212,7 +212,7 @@ async def _door(
     now_us = hub.now_us()
     bundle = await hub.policies(directory)
     agreement = directory.agreement_of(held.collection)
-    veil = await veil_of(hub, directory, producer, held.collection, raws, known, limits_of(hub))
+    veil = await veil_of(hub, directory, producer, held.collection, text, known, limits_of(hub))
     return _Door(
         bundle, producer, held.collection, directory.members, directory.groups, known, at_least, limits_of(hub),
         now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {}, {},
@@ -221,11 +221,11 @@ async def _door(
     )  # fmt: skip
 
 
-async def _meanings_brought(raws: Sequence[bytes], limits: Limits) -> dict[str, MarkingMeaning]:
+async def _meanings_brought(body: bytes, raws: Sequence[bytes], limits: Limits) -> dict[str, MarkingMeaning]:
     """Return what the marking definitions of an envelope mean: other objects of it may refer to them from any place."""
     brought: dict[str, MarkingMeaning] = {}
-    async for raw in in_turns(raws):
-        if b'"marking-definition"' in raw:
+    async for raw in in_turns(raws if _DEFINES in body else ()):
+        if _DEFINES in raw:
             try:
                 obj = read_object(raw, limits=limits)
                 if obj.type == "marking-definition":

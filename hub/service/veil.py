@@ -8,7 +8,7 @@
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -96,15 +96,19 @@ class Veil:
 
 
 async def veil_of(
-    hub: Hub, directory: Directory, producer: Member, collection: Collection, raws: Sequence[bytes], known: Mapping[str, MarkingMeaning],
+    hub: Hub, directory: Directory, producer: Member, collection: Collection, text: bytes, known: Mapping[str, MarkingMeaning],
     limits: Limits,
 ) -> Veil | None:  # fmt: skip
-    """Return what a push is checked against; None where nothing in it can be anonymous."""
+    """Return what a push is checked against; None where nothing in it can be anonymous.
+
+    Args:
+        text: all its objects, as they were sent.
+    """
     setting = directory.attribution_of(producer.id, collection.id)
     said = any(meaning.attribution is not None for meaning in known.values())
-    if setting is Attribution.EVERYONE and not said and not any(_ATTRIBUTION in raw or _ESCAPED in raw for raw in raws):
+    if setting is Attribution.EVERYONE and not said and _ATTRIBUTION not in text and _ESCAPED not in text:
         return None
-    ids = {match.decode() for raw in raws for match in _ID.findall(raw)}
+    ids = {match.decode() for match in set(_ID.findall(text))}
     async with hub.db.read() as conn:
         given = await find_given(conn, ids)
         identity = await find_latest_body(conn, producer.id)
