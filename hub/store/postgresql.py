@@ -22,8 +22,9 @@ T = TypeVar("T")
 _COPY_ROWS_MIN = 50  # COPY takes a round trip more, and half the time for each row
 _IDLE_MAX = 4  # connections that are kept at hand beside the pool
 _ROWS_AHEAD = 1_000  # numbers of new rows that a process takes at once; those that are left when it ends are never used
-# What runs often has an index. Plans are kept: one that was made while a table was small would go on walking it when it is large.
-_SESSION = {"jit": "off", "enable_seqscan": "off", "application_name": "fusion-hub"}
+# What runs often has an index, and its plan is kept, as to make one would take as long as a page. One that was made while a table was small
+# would go on walking it when it is large.
+_SESSION = {"jit": "off", "enable_seqscan": "off", "plan_cache_mode": "force_generic_plan", "application_name": "fusion-hub"}
 
 
 async def open_postgresql(url: str, *, connections_max: int) -> "PostgresDatabase":

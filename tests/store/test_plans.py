@@ -37,7 +37,11 @@ class Explaining:
         if self.dialect == "sqlite":
             self.plan += "\n".join(row[3] for row in self.conn.raw.execute(f"EXPLAIN QUERY PLAN {text}", bound))
         else:
-            self.plan += "\n".join(row[0] for row in await self.conn.raw.fetch(f"EXPLAIN {text}", *bound))
+            await self.conn.raw.execute(f"PREPARE explained AS {text}")
+            # Of the plan that the hub's sessions keep for all values (EXPLAIN alone would make one for these).
+            values_of_any_kind = f"({', '.join(['NULL'] * len(bound))})" if bound else ""
+            self.plan += "\n".join(row[0] for row in await self.conn.raw.fetch(f"EXPLAIN EXECUTE explained{values_of_any_kind}"))
+            await self.conn.raw.execute("DEALLOCATE explained")
         return await self.conn.fetch(statement, **values) if self.answering else []
 
     async def fetch_one(self, statement, **values: object) -> object:  # noqa: ANN001
