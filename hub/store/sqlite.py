@@ -233,7 +233,7 @@ def _stretches(count: int) -> Iterator[tuple[int, int]]:
         first += length
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _change_text(table: str, columns: tuple[str, ...], keys: int, count: int) -> str:
     names = ", ".join(f'"{column}"' for column in columns)
     rows = ", ".join([f"({', '.join('?' * len(columns))})"] * count)
