@@ -1,11 +1,12 @@
 """A client of a hub's transparency log: what it serves to everybody, and receipts."""
 
 import json
+import time
 from pathlib import Path
 
 import requests
 
-from hub.cli.remote import TIMEOUT_S, Credentials
+from hub.cli.remote import TIMEOUT_S, TRIES_MAX, TRY_AGAIN, Credentials, wait_s
 from hub.domain.tlog.note import VerifierKey
 from hub.domain.tlog.tiles import LEAF_BYTES_MAX, WIDTH
 from hub.errors import Invalid, NotFound, Unavailable
@@ -15,7 +16,7 @@ _PART_BYTES = 65_536
 
 
 class LogClient:
-    """The log of one hub, asked for one thing at a time."""
+    """The log of one hub, asked for one thing at a time, and again where it says to come back later."""
 
     def __init__(self, url: str, credentials: Credentials, ca_file: Path | None) -> None:
         self._url = url.rstrip("/")
@@ -56,20 +57,27 @@ class LogClient:
         return self._get(f"/trust/v1/proof/{digest.hex()}", is_known=True).decode("utf-8", "replace")
 
     def _get(self, path: str, *, is_known: bool) -> bytes:
-        auth, headers = (self._auth, self._headers) if is_known else (None, None)
-        try:
-            with self._session.get(
-                f"{self._url}{path}", timeout=TIMEOUT_S, allow_redirects=False, stream=True, auth=auth, headers=headers
-            ) as answer:
-                body = _body(answer)
-        except requests.RequestException as e:
-            raise Unavailable(f"the hub cannot be reached: {type(e).__name__}") from e
+        for number in range(1, TRIES_MAX + 1):
+            answer, body = self._ask(path, is_known=is_known)
+            if answer.status_code not in TRY_AGAIN or number == TRIES_MAX:
+                break
+            time.sleep(wait_s(answer, number))
         if answer.status_code == requests.codes.ok:
             return body
         if answer.status_code == requests.codes.not_found:
             raise NotFound(_detail(body))
         hints = {401: ": give --user or --token", 403: ": the credentials may not do this"}
         raise Unavailable(f"the hub answered {answer.status_code}{hints.get(answer.status_code) or f': {_detail(body)}'}")
+
+    def _ask(self, path: str, *, is_known: bool) -> tuple[requests.Response, bytes]:
+        auth, headers = (self._auth, self._headers) if is_known else (None, None)
+        try:
+            with self._session.get(
+                f"{self._url}{path}", timeout=TIMEOUT_S, allow_redirects=False, stream=True, auth=auth, headers=headers
+            ) as answer:
+                return answer, _body(answer)
+        except requests.RequestException as e:
+            raise Unavailable(f"the hub cannot be reached: {type(e).__name__}") from e
 
 
 def read_key(text: str) -> VerifierKey:

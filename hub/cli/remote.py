@@ -38,7 +38,7 @@ TIMEOUT_S = 60
 TRIES_MAX = 5
 CHUNK_OBJECTS_MAX = 1_000
 DELAY_MAX_S = 300.0
-_TRY_AGAIN = frozenset({429, 502, 503, 504})
+TRY_AGAIN = frozenset({429, 502, 503, 504})
 _WRAPPING = len(b'{"objects":[]}')
 
 User = Annotated[str | None, typer.Option(envvar="HUB_REMOTE_USER", help="Username, or username:password.")]
@@ -225,11 +225,10 @@ def _asked(ask: Callable[[], T]) -> T:
             return ask()
         except requests.HTTPError as e:
             answer = cast("requests.Response", e.response)  # raise_for_status names it
-            if answer.status_code not in _TRY_AGAIN or number == TRIES_MAX:
+            if answer.status_code not in TRY_AGAIN or number == TRIES_MAX:
                 hints = {401: ": check the credentials", 403: ": the credentials may not do this", 404: ": check the address"}
                 raise Unavailable(f"the server answered {answer.status_code}{hints.get(answer.status_code, '')}") from e
-            after = answer.headers.get("Retry-After", "")
-            time.sleep(min(float(after) if after.isdecimal() else 2.0**number, DELAY_MAX_S))
+            time.sleep(wait_s(answer, number))
         except requests.RequestException as e:
             raise Unavailable(f"the server cannot be reached: {type(e).__name__}") from e
         except (TAXIIServiceException, AttributeError, TypeError, KeyError, ValueError) as e:
@@ -238,6 +237,12 @@ def _asked(ask: Callable[[], T]) -> T:
             # The client takes the shape of an answer for granted: what it trips over is not TAXII 2.1.
             raise Unavailable(f"the server's answer is not TAXII 2.1: {str(e)[:200]}") from e
     raise AssertionError("the last try returns or raises")
+
+
+def wait_s(answer: requests.Response, number: int) -> float:
+    """Return how long to wait before asking again, after the try of this number."""
+    after = answer.headers.get("Retry-After", "")
+    return min(float(after) if after.isdecimal() else 2.0**number, DELAY_MAX_S)
 
 
 def _source(url: str, credentials: Credentials, ca_file: Path | None, answer_keys: str | None) -> tuple[Connector, Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from hub.service.log_keeping import is_sound, memory_of, open_log
 from hub.store.tlog import has_pending
 from tests.taxii.community import PRIVATE, SHARED
 from tests.taxii.content import Object, indicator
-from tests.taxii.site import Site
+from tests.taxii.site import Site, serve
 from tests.tlog.test_auditing import KEY, Log, entry
 
 SHARED_PATH, PRIVATE_PATH = (f"/taxii2/hub/collections/{collection.id}/" for collection in (SHARED, PRIVATE))
@@ -106,6 +106,16 @@ async def test_receipts_are_fetched_and_checked_again_without_the_hub(site: Site
     changed = file_of(tmp_path / "changed.ndjson", {**held[0], "name": "Changed"})
     unknown = await run("prove", site.url, changed, "--receipts", receipts, "--token", token)
     assert (unknown.exit_code, "nothing of this digest" in unknown.stderr) == (1, True)
+
+
+async def test_more_receipts_than_a_minute_may_ask_for_are_waited_for(sqlite_url: str, tmp_path: Path) -> None:
+    held = [indicator() for _ in range(31)]
+    async with serve(sqlite_url, requests_per_min=120) as site:
+        await site.agency.push(SHARED_PATH, *held)
+        files, token = file_of(tmp_path / "held.ndjson", *held), site.credentials["energy"][1]
+        proved = await run("prove", site.url, files, "--receipts", tmp_path / "receipts", "--token", token)
+        assert (proved.exit_code, proved.stdout.count(": add at ")) == (0, 31), proved.output
+        assert b'status="429"' in (await get(site, "/metrics"))[1]
 
 
 async def test_an_auditor_checks_a_hub_from_outside_and_holds_it_to_what_it_saw(site: Site, tmp_path: Path) -> None:
