@@ -342,6 +342,7 @@ class Dispatcher:
         return waiting
 
     async def _still_holds(self, judged: _Judged) -> bool:
+        """Whether what policy said counts at this moment: it is fresh, and neither rights nor subscriptions have moved since."""
         if self._hub.now_us() - judged.at_us > _JUDGED_US:
             return False
         if self._asked is None:

@@ -145,10 +145,9 @@ async def test_policy_is_asked_again_after_a_wait_for_a_slot(world: World, recor
     async def is_done() -> bool:
         return "waiting" not in await states()
 
-    collection = next(one.collection.id for one in (await world.hub.directory()).collections.values() if one.collection.alias == "shared")
     async with dispatching(world.hub, in_flight=1):
         await recorder.until(1)
-        await revoke_right(world.hub, COMMAND_LINE, collection, Right.READ, "everyone")
+        await _close_to_all(world)
         world.now_us += 2_000_000
         go_on.set()
         await until(is_done)
@@ -168,14 +167,19 @@ async def test_what_was_judged_ahead_is_not_sent_once_rights_have_moved(world: W
     async def is_done() -> bool:
         return not (await states())["waiting"]
 
-    collection = next(one.collection.id for one in (await world.hub.directory()).collections.values() if one.collection.alias == "shared")
     async with dispatching(world.hub):
         await recorder.until(2)
-        await revoke_right(world.hub, COMMAND_LINE, collection, Right.READ, "everyone")
+        await _close_to_all(world)
         go_on.set()
         await until(is_done)
     assert await states() == {"delivered": 2, "withheld": 6}
     assert len(recorder.sent) == 2
+
+
+async def _close_to_all(world: World) -> None:
+    collections = (await world.hub.directory()).collections.values()
+    shared = next(one.collection.id for one in collections if one.collection.alias == "shared")
+    await revoke_right(world.hub, COMMAND_LINE, shared, Right.READ, "everyone")
 
 
 async def test_two_subscriptions_that_are_held_up_leave_nothing_to_read_at_once(world: World, recorder: Recorder):

@@ -65,8 +65,9 @@ class Health:
         if attempt.is_success:
             return Health(window_us=window_us, tried=tried + 1, failed=failed)
         since_us = now_us if self.failing_since_us is None else self.failing_since_us
-        counted = replace(self, window_us=window_us, tried=tried + 1, failed=failed + 1)
-        return _rested(replace(counted, failures=self.failures + 1, failing_since_us=since_us), attempt, now_us)
+        failures = self.failures + 1
+        counted = replace(self, failures=failures, failing_since_us=since_us, window_us=window_us, tried=tried + 1, failed=failed + 1)
+        return _rested(counted, attempt, now_us)
 
     @property
     def is_failing(self) -> bool:
