@@ -12,6 +12,7 @@ from aiohttp import web
 from hub.config import Config
 from hub.service.connectors import configured_sources
 from hub.service.context import Hub, open_hub
+from hub.service.helping import helped
 from hub.service.hub_keys import open_keys
 from hub.service.introducing import introduce_everywhere
 from hub.service.policies import require_fit_policies
@@ -103,7 +104,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
         await require_fit_policies(app[HUB])
         await open_keys(app[HUB])
         await introduce_everywhere(app[HUB])
-        async with sending(app[HUB]):
+        async with helped(app[HUB]), sending(app[HUB]):
             yield
     finally:
         await db.close()

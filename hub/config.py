@@ -35,6 +35,7 @@ class Config:
     listen_port: int = _setting(8460, "port to listen on; 0 takes a free one", least=0)
     public_url: str | None = _setting(None, "https address that members use; discovery then names absolute API Roots")
     workers: int = _setting(1, "processes that serve; more than one needs PostgreSQL", least=1)
+    helpers: int = _setting(2, "processes beside each that serves which take from it what is computed of large pushes; 0: none", least=0)
     secret_key_file: Path | None = _setting(
         None, "file with the key under which token secrets are hashed (32 bytes or more); unset: one kept in the database"
     )

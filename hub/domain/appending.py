@@ -14,6 +14,8 @@ Pure: `hub.store.append` reads the state that it needs and writes what it says. 
 import hashlib
 from dataclasses import dataclass, field
 
+import msgspec
+
 from hub.domain.feed import first_date
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.label import Attribution, Label
@@ -40,8 +42,7 @@ class LabelState:
     changed: bool = False
 
 
-@dataclass(slots=True)
-class EntryState:
+class EntryState(msgspec.Struct):
     """An entry of the collection's feed."""
 
     version_us: int
@@ -56,8 +57,7 @@ class EntryState:
     moved_from: "EntryState | None" = None  # the stored entry of the same version in whose place it comes
 
 
-@dataclass(slots=True)
-class VersionState:
+class VersionState(msgspec.Struct):
     """A version of an object, stored or new."""
 
     version_us: int
@@ -67,8 +67,7 @@ class VersionState:
     incoming: "Incoming | None" = None  # what it is made from, where new
 
 
-@dataclass(slots=True)
-class LineageState:
+class LineageState(msgspec.Struct):
     """An object's id with its owner, and what is known of its versions and its entries in the collection."""
 
     stix_id: str
@@ -79,26 +78,26 @@ class LineageState:
     created_by_ref: str | None
     attribution: Attribution = Attribution.EVERYONE  # to whom its owner is known; never changes
     row: int | None = None  # None: new
-    versions: dict[int, VersionState] = field(default_factory=dict)
-    entries: list[EntryState] = field(default_factory=list)  # by version
+    versions: dict[int, VersionState] = msgspec.field(default_factory=dict)
+    entries: list[EntryState] = msgspec.field(default_factory=list)  # by version
 
     def sort(self) -> None:
         """Put the entries in the order of their versions."""
         self.entries.sort(key=lambda entry: entry.version_us)
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """An object that passed validation, with the label that it is to have."""
 
     object: StixObject
     label: Label
     producer: MemberId
     kids: tuple[str, ...] = ()  # of the producer's keys whose signatures on it were verified
-    lineage: str = field(init=False)  # of the object: the producer where it belongs to nobody, else ""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "lineage", self.producer if is_ownerless(self.object) else "")
+    @property
+    def lineage(self) -> str:
+        """Of the object: the producer where it belongs to nobody, else empty."""
+        return self.producer if is_ownerless(self.object) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,10 @@ from hub.errors import Invalid, NotFound, NotUnderstood, Withheld
 from hub.service.administer import is_suspended
 from hub.service.append import again, append_in_turn, append_stretch
 from hub.service.context import Hub
+from hub.service.helping import read_objects
 from hub.service.line import Checked, Stretch
 from hub.service.retrieve import get_collection, get_root
-from hub.service.turns import in_turns
+from hub.service.turns import collect, in_turns
 from hub.service.veil import Veil, named_to, veil_of
 from hub.service.verifying import verify_all
 from hub.store.markings import find_markings
@@ -75,7 +76,7 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     brought = await _meanings_brought(body, raws, limits_of(hub))
     door = await _door(hub, directory, principal.member, held, body, brought, acknowledged=False)
     # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
-    checked = await _check(door, raws)
+    checked = await _check(hub, door, raws)
     outcomes: list[Outcome] = []
     kept = Push(*sent, done=total, completed_us=now_us)  # once its last stretch is appended, which stores it
     members = directory.owners
@@ -100,7 +101,7 @@ async def check_draft(
     raws = read_envelope(body, limits=replace(limits_of(hub), objects_max=_DRAFTS_MAX))
     brought = await _meanings_brought(body, raws, limits_of(hub))
     door = await _door(hub, directory, principal.member, held, body, brought, acknowledged=False)
-    return held, await _check(door, raws)
+    return held, await _check(hub, door, raws)
 
 
 async def get_status(hub: Hub, directory: Directory, principal: Principal, root: str, status_id: str) -> Status:
@@ -129,7 +130,7 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
         held = next((h for h in directory.collections.values() if h.row == push.collection_row), None)
         if held is not None and await _may_still_write(hub, directory, push, held):
             door = await _door(hub, directory, directory.members[push.member], held, b"\n".join(stretch), brought, acknowledged=True)
-            checked = await _check(door, stretch)
+            checked = await _check(hub, door, stretch)
         else:
             reason = "you may not write to this collection any more"
             checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
@@ -235,11 +236,12 @@ async def _meanings_brought(body: bytes, raws: Sequence[bytes], limits: Limits) 
     return brought
 
 
-async def _check(door: _Door, raws: Sequence[bytes]) -> list[Checked]:
+async def _check(hub: Hub, door: _Door, raws: Sequence[bytes]) -> list[Checked]:
     """Do for each object what needs no database."""
-    read = [_read_one(door, raw) async for raw in in_turns(raws)]
+    objects = await read_objects(hub, raws, door.limits)
+    read = await collect(_receive(door, raw, obj) for raw, obj in zip(raws, objects, strict=True))
     verified = iter(await verify_all([one.signed for one in read if isinstance(one, _Read)]))
-    return [one if isinstance(one, Checked) else _check_one(door, one, next(verified)) async for one in in_turns(read)]
+    return await collect(one if isinstance(one, Checked) else _check_one(door, one, next(verified)) for one in read)
 
 
 class _Read(NamedTuple):
@@ -250,9 +252,10 @@ class _Read(NamedTuple):
     signed: Signed
 
 
-def _read_one(door: _Door, raw: bytes) -> _Read | Checked:
+def _receive(door: _Door, raw: bytes, obj: StixObject | Invalid) -> _Read | Checked:
     try:
-        obj = read_object(raw, limits=door.limits)
+        if isinstance(obj, Invalid):
+            raise obj
         if obj.id in TLP_OF:
             # The standard's own marking definitions, in the standard's own words: everybody has them.
             return Checked(None, Outcome(obj.id, obj.version or format_timestamp(door.now_us)))

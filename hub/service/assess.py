@@ -25,7 +25,7 @@ from hub.domain.standing_rules import StandingRules
 from hub.domain.taxii import audiences_of
 from hub.domain.webhooks.event import EventKind
 from hub.service.context import Hub
-from hub.service.turns import in_turns
+from hub.service.turns import collect, in_turns
 from hub.store.assessment import (
     Line,
     Record,
@@ -122,7 +122,7 @@ async def _take_lines(work: _Round) -> None:
         lines = await read_open_lines(conn, LINES_MAX)
         places = {line.event.collection_row for line in lines if line.event.collection_row is not None}
         audiences = {row: _audience(work, work.collections[row]) for row in places}
-        given = {line.event.row: _given(work, line, audiences) async for line in in_turns(lines)}
+        given = dict(await collect((line.event.row, _given(work, line, audiences)) for line in lines))
         touched = _touched(lines, given)
         books = await _load(work, conn, lines, touched)
         joined = await read_joined(conn) if any(member not in books.accounts for member in _concerned(books, touched)) else {}

@@ -11,6 +11,7 @@ from hub.domain.member import Member
 from hub.domain.policy import PolicyBundle
 from hub.domain.standing_rules import Tier
 from hub.domain.webhooks.sending import Sends
+from hub.helpers import Helpers
 from hub.keys.held import HubKeys
 from hub.service.kept import Kept
 from hub.service.line import Line
@@ -48,6 +49,7 @@ class Hub:
     _keys: HubKeys | None = None
     key_fault: str | None = None  # why this node cannot open a key of the hub's that is in use; None: it can, as far as it has looked
     _sends: Sends | None = None
+    helpers: Helpers | None = None  # who compute what takes long; None: the hub itself
     log: LogCondition = field(default_factory=LogCondition)
     lines: dict[int, Line] = field(default_factory=dict)  # of who waits to append, by collection row
 

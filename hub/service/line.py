@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from hub.domain.anonymity import Draft
 from hub.domain.appending import Incoming
 from hub.domain.ids import AgreementId, MemberId
@@ -12,8 +14,7 @@ from hub.domain.taxii import Outcome
 from hub.store.pushes import Push
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """An object of a push after all that can be done without the database."""
 
     incoming: Incoming | None  # None: refused, or nothing to append

@@ -7,24 +7,21 @@
 """
 
 import json
-import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping
 
 from hub.domain.audit_chain import chained, describe
 from hub.domain.directory import AuditEntry
 from hub.domain.signing.object_signature import object_digest
-from hub.domain.tlog.leaf import SALT_BYTES, Fact, LeafKind
-from hub.domain.tlog.tiles import edge, extend, split_hashes
-from hub.domain.tlog.tree import hash_leaf
+from hub.domain.tlog.leaf import Fact, LeafKind
+from hub.domain.tlog.tiles import edge, split_hashes
 from hub.service.context import Hub
-from hub.service.turns import in_turns
+from hub.service.helping import grow_log
+from hub.service.turns import collect
 from hub.store.audit_chain import last_link, load_entries, new_links
 from hub.store.tlog import Pending, StoredLeaf, StoredVersion, list_pending, load_versions, read_size, read_tiles, write_leaves
 
 LEAVES_MAX = 512  # of a round, unless one row of the outbox brings more
 
-_SECOND_US = 1_000_000
 # An object without these bytes has neither signatures nor a revocation, nor a name that is written otherwise than it is read.
 _EXTENSIONS, _REVOKED, _ESCAPE = b"extensions", b"revoked", b"\\u"
 
@@ -47,13 +44,16 @@ async def enter(hub: Hub) -> int:
         end = await last_link(conn)
         size = await read_size(conn)
         held = await read_tiles(conn, edge(size))
-    facts = [fact async for fact in in_turns(_facts(waiting, versions))]
+    entered = await collect(_facts(waiting, versions))
     links = _chain(end, lines)
     if links:
-        facts.append((Fact(LeafKind.AUDIT, links[-1][2], now_us), None))
-    leaves = [leaf async for leaf in in_turns(_leaves(facts, size))]
-    tiles = extend(size, held, [hash_leaf(one.leaf) for one in leaves])
-    await hub.db.write(write_leaves, [one.row for one in waiting], leaves, tiles, held.keys(), [new_links(links)])
+        entered.append((Fact(LeafKind.AUDIT, links[-1][2], now_us), None))
+    grown = await grow_log(hub, [fact for fact, _ in entered], size, held)
+    leaves = [
+        StoredLeaf(number, leaf.text, leaf.salt, entered[leaf.place][0].content, entered[leaf.place][1])
+        for number, leaf in enumerate(grown.leaves, size)
+    ]
+    await hub.db.write(write_leaves, [one.row for one in waiting], leaves, dict(grown.tiles), held.keys(), [new_links(links)])
     return len(leaves)
 
 
@@ -93,17 +93,3 @@ def _chain(end: tuple[int, bytes], lines: Iterable[AuditEntry]) -> list[tuple[in
         link = chained(link, describe(entry))
         links.append((number, entry.row, link))
     return links
-
-
-def _leaves(facts: Sequence[_Entered], size: int) -> Iterator[StoredLeaf]:
-    salts = secrets.token_bytes(SALT_BYTES * len(facts))
-    salted = [
-        (fact.at_us // _SECOND_US, fact.kind is LeafKind.DELETE, salts[place * SALT_BYTES : (place + 1) * SALT_BYTES], fact, row)
-        for place, (fact, row) in enumerate(facts)
-    ]
-    salted.sort(key=_by_second)
-    for number, (_, _, salt, fact, row) in enumerate(salted, size):
-        yield StoredLeaf(number, fact.leaf(number, salt), salt, fact.content, row)
-
-
-_by_second = itemgetter(0, 1, 2)  # in one second, in the order of salts

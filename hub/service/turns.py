@@ -21,6 +21,18 @@ async def in_turns(things: Iterable[T]) -> AsyncIterator[T]:
             until = perf_counter() + _TURN_S
 
 
+async def collect(things: Iterable[T]) -> list[T]:
+    """Return a list of things that are made one after another, and give up the event loop whenever that has taken long."""
+    until = perf_counter() + _TURN_S
+    collected = []
+    for thing in things:
+        collected.append(thing)
+        if perf_counter() > until:
+            await asyncio.sleep(0)
+            until = perf_counter() + _TURN_S
+    return collected
+
+
 async def wait_for_any(events: Iterable[asyncio.Event], seconds: float) -> None:
     """Wait until one of the events is set, or for some seconds."""
     waiting = [asyncio.ensure_future(event.wait()) for event in events]

@@ -10,8 +10,9 @@
 import hashlib
 import hmac
 import re
+import secrets
 from binascii import b2a_base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -70,6 +71,26 @@ class Fact(NamedTuple):  # a tuple, as each accepted version makes one
         )
         # Canonical JSON (RFC 8785): names in their order, no spaces, nothing to escape.
         return b'{"a":"%bZ","c":"%b","e":"%b","n":%d,"o":"%b","s":"%b","v":1}' % said
+
+
+class Leaf(NamedTuple):
+    """A leaf that follows others."""
+
+    text: bytes
+    salt: bytes
+    place: int  # of what it says, among what came with it
+
+
+def make_leaves(facts: Sequence[Fact], first: int) -> Iterator[Leaf]:
+    """Yield the leaves of what is entered together, the first at the index `first`: by second, and in one second in the order of salts."""
+    salts = secrets.token_bytes(SALT_BYTES * len(facts))
+    salted = [
+        (fact.at_us // 1_000_000, fact.kind is LeafKind.DELETE, salts[place * SALT_BYTES : (place + 1) * SALT_BYTES], place)
+        for place, fact in enumerate(facts)
+    ]
+    salted.sort()
+    for index, (_, _, salt, place) in enumerate(salted, first):
+        yield Leaf(facts[place].leaf(index, salt), salt, place)
 
 
 @dataclass(frozen=True, slots=True)
