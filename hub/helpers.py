@@ -10,6 +10,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import struct
 import sys
@@ -138,7 +139,9 @@ class _Helper:
     async def start(cls) -> "_Helper":
         pipe = asyncio.subprocess.PIPE
         try:
-            process = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, stdin=pipe, stdout=pipe, limit=_BUFFER_BYTES)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "hub.helpers", stdin=pipe, stdout=pipe, env=_environment(), limit=_BUFFER_BYTES
+            )
         except OSError as e:
             log.error("a helper could not be started: %s", e)  # noqa: TRY400 - the reason says it all
             raise HelperGone from e
@@ -176,6 +179,11 @@ class _Helper:
         for answer in self._unanswered:
             if not answer.done():
                 answer.set_exception(HelperGone())
+
+
+def _environment() -> dict[str, str]:
+    """Return what Python needs to find itself: settings and passwords are none of a helper's business."""
+    return {name: value for name, value in os.environ.items() if name in {"PATH", "LD_LIBRARY_PATH"} or name.startswith("PYTHON")}
 
 
 def _pieces(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

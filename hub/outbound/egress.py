@@ -8,14 +8,13 @@
 """
 
 import asyncio
-import contextlib
 import os
 import socket
 import ssl
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import aiohttp
@@ -40,12 +39,20 @@ class TargetRefused(OSError):
         super().__init__(REFUSED)
 
 
-@dataclass(slots=True)
-class _Open:
-    """A session, and how many requests use it now."""
+class _Loan:
+    """A session, lent for as long as the context lasts: to several requests at a time."""
 
-    session: aiohttp.ClientSession
-    uses: int = 0
+    def __init__(self, session: aiohttp.ClientSession, returned: Callable[[], Awaitable[None]]) -> None:
+        self.session, self._returned = session, returned
+        self.uses = 0  # now
+
+    async def __aenter__(self) -> aiohttp.ClientSession:
+        self.uses += 1
+        return self.session
+
+    async def __aexit__(self, *raised: object) -> None:
+        self.uses -= 1
+        await self._returned()
 
 
 class Egress:
@@ -61,12 +68,11 @@ class Egress:
         self.rules = rules
         self.total_s = total_s
         self._resolver = resolver or NameResolver()
-        self._open: OrderedDict[tuple[str | None, str | None, tuple[str, ...]], _Open] = OrderedDict()
+        self._open: OrderedDict[tuple[str | None, str | None, tuple[str, ...]], _Loan] = OrderedDict()
         self._opening = asyncio.Lock()
 
-    @contextlib.asynccontextmanager
-    async def session(self, endpoint: Endpoint) -> AsyncIterator[aiohttp.ClientSession]:
-        """Lend the session for an endpoint.
+    async def session(self, endpoint: Endpoint) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        """Lend the session for an endpoint; it may be closed once it was given back.
 
         Raises:
             Invalid: its certificate, authority or networks cannot be used.
@@ -78,14 +84,9 @@ class Egress:
                 held = self._open.get(manners)
                 if held is None:
                     tls = await asyncio.to_thread(tls_for, endpoint)
-                    held = self._open[manners] = _Open(self._make(tls, networks_of(endpoint.private_cidrs)))
+                    held = self._open[manners] = _Loan(self._make(tls, networks_of(endpoint.private_cidrs)), self._close_idle)
         self._open.move_to_end(manners)
-        held.uses += 1
-        try:
-            yield held.session
-        finally:
-            held.uses -= 1
-            await self._close_idle()
+        return held
 
     async def close(self) -> None:
         """Close all connections."""

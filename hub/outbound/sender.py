@@ -8,10 +8,10 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import aiohttp
 import orjson
@@ -104,7 +104,7 @@ class Sender:
         sent.update({hdrs.USER_AGENT: _AGENT, hdrs.ACCEPT_ENCODING: "identity"})
         try:
             async with (
-                self._egress.session(endpoint) as session,
+                await self._egress.session(endpoint) as session,
                 session.request(method, url, data=body, headers=sent, allow_redirects=False) as response,
             ):
                 return _Answer(response.status, response.headers, await _beginning(response))
@@ -112,8 +112,7 @@ class Sender:
             raise Unavailable(_told(e)) from e
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     """What an endpoint answered."""
 
     status: int

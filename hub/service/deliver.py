@@ -48,7 +48,7 @@ _LOOK_REST = 4  # … it looks before each request, and then rests so many times
 LINGERING_MAX = 4 * IN_FLIGHT_MAX  # … while so many do at most
 _SLOW_US = 200_000  # what was taken so long ago and is not sent yet makes room for what is urgent
 _OF_ENDPOINT_MAX = 2
-_AT_A_TIME = 16  # deliveries of a lane that are taken together
+_AT_A_TIME = 32  # deliveries of a lane that are taken together
 _AHEAD = 7  # so many of those that follow one in its lane are judged with it, as they are sent within the same moment
 HOLD_US = 10_000_000  # a lane is free when its holder has not said for so long that it is still there
 _KEEP_SHARE = 3  # it says so every third of that
@@ -70,17 +70,20 @@ class Slots:
         """Begin some work once there is a slot, and finish it."""
         slot = self._old if is_old else self._prompt
         await slot.acquire()
-        task = asyncio.ensure_future(work())
         is_lingering = False
-        try:
-            await asyncio.wait((task,), timeout=_MOMENT_S)
-            if not task.done() and self.lingering < LINGERING_MAX:
+
+        def linger() -> None:
+            nonlocal is_lingering
+            if self.lingering < LINGERING_MAX:
                 is_lingering = True
                 self.lingering += 1
                 slot.release()
-            await task
+
+        moment = asyncio.get_running_loop().call_later(_MOMENT_S, linger)
+        try:
+            await work()
         finally:
-            task.cancel()
+            moment.cancel()
             if is_lingering:
                 self.lingering -= 1
             else:

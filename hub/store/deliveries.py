@@ -240,7 +240,8 @@ async def forget_deliveries(conn: Connection, *, before_us: int, limit: int) -> 
 
 def id_text(id: bytes) -> DeliveryId:
     """Return a delivery's id as receivers see it."""
-    return DeliveryId(str(uuid.UUID(bytes=id)))
+    digits = id.hex()
+    return DeliveryId(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
 
 
 def id_bytes(id: DeliveryId) -> bytes:

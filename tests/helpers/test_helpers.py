@@ -133,6 +133,10 @@ def children(pid: int) -> list[int]:
     return [child for child in pids if b"hub.helpers" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
+def holds_settings(pid: int) -> bool:
+    return b"HUB_" in Path(f"/proc/{pid}/environ").read_bytes()
+
+
 async def push(hub: Process, token: str) -> int:
     """Push many objects, and return how many were accepted."""
     media_type = "application/taxii+json;version=2.1"
@@ -153,6 +157,7 @@ async def test_a_push_is_taken_whatever_becomes_of_the_helpers(database_url: str
         assert await push(hub, energy) == MANY
         first = children(pid)
         assert len(first) == 2
+        assert not any(holds_settings(helper) for helper in first)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSTOP):
             for helper in first:
                 os.kill(helper, number)

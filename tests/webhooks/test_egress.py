@@ -143,7 +143,7 @@ async def test_the_socket_alone_stops_them_all():
         tried = [text for text in _hostile(receivers[0].port) if text.startswith("http")]
         assert len(tried) > 80
         for text in tried:
-            async with egress.session(_endpoint(text)) as session:
+            async with await egress.session(_endpoint(text)) as session:
                 with pytest.raises((aiohttp.ClientError, ValueError)):
                     await session.post(text, data=b"x", allow_redirects=False)
         assert [receiver.connections for receiver in receivers] == [0, 0, 0]
