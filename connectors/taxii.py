@@ -9,7 +9,6 @@
 """
 
 import asyncio
-import email.utils
 import logging
 import random
 import time
@@ -27,6 +26,7 @@ from taxii2client.v21 import Collection
 from connectors.signed_answers import SignedAnswers, load_keys
 from hub.domain.connector import Batch, Connector, Feed, Setting
 from hub.domain.json import read_items, read_members
+from hub.domain.retry_after import read_retry_after
 from hub.errors import HubError, Invalid, Unavailable
 
 T = TypeVar("T")
@@ -239,7 +239,7 @@ def _explained(fetch: Callable[[Place], T], place: Place) -> T:
         answer = cast("requests.Response", e.response)  # raise_for_status names it
         status = answer.status_code
         if status in _TRY_AGAIN:
-            raise _Busy(f"the server answered {status}", _retry_after(answer)) from e
+            raise _Busy(f"the server answered {status}", read_retry_after(answer.headers.get("Retry-After"), now_s=time.time())) from e
         if status in _NEXT_FORGOTTEN and place.next is not None:
             raise _NextForgotten(f"it answered {status}") from e
         hint = {401: ": check the credentials", 403: ": the credentials may not read this collection", 404: ": check url"}.get(status, "")
@@ -257,16 +257,6 @@ def _delay(number: int, retry_after_s: float | None) -> float:
     if retry_after_s is not None:
         return min(retry_after_s, DELAY_MAX_S)
     return min(2.0**number, DELAY_MAX_S) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients, guards nothing
-
-
-def _retry_after(answer: requests.Response) -> float | None:
-    text = answer.headers.get("Retry-After", "")
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:  # absent, or neither seconds nor a date
-        return None
 
 
 CONNECTOR = Connector(

@@ -26,6 +26,7 @@ from hub.cli.stix_files import Format, Writer, find_files, read_file
 from hub.cli.telling import Refusals, counting, errors_told, telling
 from hub.domain.connector import Connector, Cursor, Feed
 from hub.domain.json import read_members
+from hub.domain.retry_after import read_retry_after
 from hub.domain.signing.keys import Signer
 from hub.errors import Invalid, Unavailable
 from hub.service.connectors import load_connector
@@ -241,8 +242,8 @@ def _asked(ask: Callable[[], T]) -> T:
 
 def wait_s(answer: requests.Response, number: int) -> float:
     """Return how long to wait before asking again, after the try of this number."""
-    after = answer.headers.get("Retry-After", "")
-    return min(float(after) if after.isdecimal() else 2.0**number, DELAY_MAX_S)
+    asked_s = read_retry_after(answer.headers.get("Retry-After"), now_s=time.time())
+    return min(2.0**number if asked_s is None else asked_s, DELAY_MAX_S)
 
 
 def _source(url: str, credentials: Credentials, ca_file: Path | None, answer_keys: str | None) -> tuple[Connector, Mapping[str, Any]]:

@@ -8,8 +8,6 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,6 +17,7 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 
 from hub.domain.ids import DeliveryId
+from hub.domain.retry_after import read_retry_after
 from hub.domain.webhooks.delivery import RESPONSE_CHARS_MAX, Attempt, Message
 from hub.domain.webhooks.event import JSON_TYPE, Event, EventKind
 from hub.domain.webhooks.formats import CHATS, render
@@ -29,7 +28,6 @@ from hub.outbound.egress import Egress, tls_for
 from hub.outbound.target import REFUSED, check_url, networks_of
 
 RESPONSE_BYTES_MAX = 16_384
-RETRY_AFTER_MAX_S = 86_400
 _AGENT = "Fusion-Hub-Webhooks"
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 
@@ -58,7 +56,7 @@ class Sender:
             answer = await self._exchange(hdrs.METH_POST, endpoint, headers, message.body)
         except HubError as e:
             return Attempt(_since_us(began), error=e.detail)
-        retry_after_s = _retry_after_s(answer.headers.get(hdrs.RETRY_AFTER), now_us)
+        retry_after_s = read_retry_after(answer.headers.get(hdrs.RETRY_AFTER), now_s=now_us / 1_000_000)
         return Attempt(_since_us(began), answer.status, response=answer.beginning, retry_after_s=retry_after_s)
 
     async def ask(self, endpoint: Endpoint, form: Format, *, message_id: DeliveryId, nonce: str, now_us: int, origin: str) -> str | None:
@@ -152,20 +150,6 @@ def _repeated(response: str) -> str | None:
     except orjson.JSONDecodeError:
         return response
     return answer.get("challenge") if isinstance(answer, dict) else answer if isinstance(answer, str) else response
-
-
-def _retry_after_s(text: str | None, now_us: int) -> int | None:
-    """Return what a Retry-After asks for (RFC 9110 §10.2.3), at most RETRY_AFTER_MAX_S; None where it says nothing that is understood."""
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit():
-        return int(text) if len(text) < 9 and int(text) < RETRY_AFTER_MAX_S else RETRY_AFTER_MAX_S
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    wait_s = int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) - now_us // 1_000_000
-    return min(max(wait_s, 0), RETRY_AFTER_MAX_S)
 
 
 def _told(error: Exception) -> str:

@@ -53,13 +53,13 @@ class Stream:
         self._full = full
         self._began_us = position.began_us
         self._told_us = dict(position.told_us)
-        self._caught_up_us: dict[int, int] = {}  # the clocks of collections when all of them had been told, last
+        self._caught_up_us = dict(position.caught_up_us)
         self._directory: Directory | None = None  # by which all was told
 
     @property
     def id(self) -> str:
         """How far the stream has told, for `Last-Event-ID`."""
-        return seal(self._hub.secret, self._member, StreamPosition(self._began_us, self._told_us))
+        return seal(self._hub.secret, self._member, StreamPosition(self._began_us, self._told_us, self._caught_up_us))
 
     async def tell(self, directory: Directory, write: Write) -> bool:
         """Tell what has happened since, a page at most; return whether there may be more, for which the directory is looked at again."""
@@ -97,7 +97,7 @@ class Stream:
         if seen is None:
             return False
         if self._position(held.row) >= seen.clock_us:
-            self._caught_up_us[held.row] = seen.clock_us
+            self._come_to(held.row, self._position(held.row), seen.clock_us)
             return False
         reading = Reading(self._hub, wants_observables=bool(self._filter.values))
         stretch = await reading.of_collection(held, seen, member, self._position(held.row))
@@ -105,16 +105,18 @@ class Stream:
         wanted = [(one, kind) for one in told if (kind := self._filter.kind_of(one.happening)) is not None]
         contents = await self._contents(directory, member, held, [one for one, _ in wanted])
         read_us = self._hub.now_us()
-        for one, kind in wanted:
+        for number, (one, kind) in enumerate(wanted, 1):
             if self._hub.now_us() - read_us > _MOMENT_US:
                 return True  # the client is slow: by now the member may have lost what was read for it
-            self._told_us[held.row] = one.at_us
+            self._come_to(held.row, one.at_us if number < len(wanted) else stretch.end_us, seen.clock_us)
             await write(self._event(held, one, kind, contents), self.id)
-        self._told_us[held.row] = stretch.end_us
-        if stretch.end_us < seen.clock_us:
-            return True
-        self._caught_up_us[held.row] = seen.clock_us
-        return False
+        self._come_to(held.row, stretch.end_us, seen.clock_us)
+        return stretch.end_us < seen.clock_us
+
+    def _come_to(self, collection_row: int, us: int, clock_us: int) -> None:
+        self._told_us[collection_row] = us
+        if us >= clock_us:
+            self._caught_up_us[collection_row] = clock_us
 
     async def _contents(
         self, directory: Directory, member: Member, held: HeldCollection, wanted: Sequence[Happened]
@@ -170,4 +172,4 @@ async def open_stream(
     for held in directory.collections.values():
         if held.row in clocks and (await rights(hub, directory, principal, held.collection)).can_read:
             told_us[held.row] = clocks[held.row].clock_us
-    return Stream(hub, member, filter, StreamPosition(hub.now_us(), told_us), full=full)
+    return Stream(hub, member, filter, StreamPosition(hub.now_us(), told_us, told_us), full=full)

@@ -6,14 +6,18 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+import requests
 from click.testing import Result
 from typer.testing import CliRunner
 
 from hub.__main__ import cli
 from hub.app import build_app
+from hub.cli.remote import DELAY_MAX_S, wait_s
 from hub.config import Config
 from hub.domain.member import Role
 from hub.serve import address_of, listen, serving
@@ -144,6 +148,13 @@ async def test_a_busy_server_is_asked_again(peer: TaxiiPeer, tmp_path: Path):
     peer.faults.extend([Fault(429, {"Retry-After": "0"}), Fault(503, {"Retry-After": "0"})])
     done = await run("push", file_of(tmp_path / "in.ndjson", indicators(2)), "--url", peer.url)
     assert (done.exit_code, done.stderr) == (0, "accepted 2, refused 0\n")
+
+
+@pytest.mark.parametrize(("header", "least_s", "most_s"), [("7", 7, 7), (100, 95, 100), (9_000, DELAY_MAX_S, DELAY_MAX_S), ("soon", 4, 4)])
+def test_a_server_may_say_in_seconds_or_by_a_date_when_it_is_asked_again(header: str | int, least_s: float, most_s: float):
+    answer = requests.Response()
+    answer.headers["Retry-After"] = header if isinstance(header, str) else format_datetime(datetime.now(UTC) + timedelta(seconds=header))
+    assert least_s <= wait_s(answer, 2) <= most_s
 
 
 @pytest.mark.parametrize(

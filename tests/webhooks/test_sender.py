@@ -11,12 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.domain.ids import DeliveryId
+from hub.domain.retry_after import MOST_S
 from hub.domain.webhooks.delivery import RESPONSE_CHARS_MAX, Message
 from hub.domain.webhooks.signature import PrivateKey, SharedSecret, verify
 from hub.domain.webhooks.subscription import Endpoint, Format
 from hub.errors import Invalid
 from hub.outbound.egress import Egress
-from hub.outbound.sender import RESPONSE_BYTES_MAX, RETRY_AFTER_MAX_S, Sender
+from hub.outbound.sender import RESPONSE_BYTES_MAX, Sender
 from hub.outbound.target import Rules
 from hub.service.context import now_us
 from tests.sim.webhook_receiver import WITHIN_S, Answer, Receiver
@@ -158,9 +159,9 @@ async def test_an_address_at_which_nobody_listens_is_told():
 @pytest.mark.parametrize(
     ("text", "wait_s"),
     [
-        ("120", 120), ("0", 0), ("86400", 86_400), ("86401", RETRY_AFTER_MAX_S), ("9" * 400, RETRY_AFTER_MAX_S), ("-1", None),
+        ("120", 120), ("0", 0), ("86400", 86_400), ("86401", MOST_S), ("9" * 400, MOST_S), ("-1", None),
         ("soon", None),
-        ("Sat, 21 Nov 2026 09:32:00 GMT", 120), ("Sat, 21 Nov 2026 09:00:00 GMT", 0), ("Sat, 21 Nov 2099 09:00:00 GMT", RETRY_AFTER_MAX_S),
+        ("Sat, 21 Nov 2026 09:32:00 GMT", 120), ("Sat, 21 Nov 2026 09:00:00 GMT", 0), ("Sat, 21 Nov 2099 09:00:00 GMT", MOST_S),
         ("Sat, 21 Nov 2026 09:32:00 -0000", 120), ("Sat, 99 Nov 2026 09:00:00 GMT", None),
     ],
 )  # fmt: skip

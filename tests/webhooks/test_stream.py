@@ -7,6 +7,7 @@ import gc
 import json
 import signal
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,7 @@ from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
 from hub.service.collections import grant_right, revoke_right
 from hub.service.credentials import issue_token, revoke_token
+from hub.service.groups import add_group
 from hub.service.members import suspend_member
 from hub.service.remove import delete_object
 from hub.service.stream import Stream
@@ -178,6 +180,22 @@ async def test_who_comes_back_goes_on_without_a_gap_or_a_repetition(site: Admini
         assert [one.event["id"] for one in await middle.rest()] == [one.event["id"] for one in found[201:]]
     async with listening(site, last_id=again.last_id, query="?wait=false") as end:
         assert await end.rest() == []
+
+
+async def test_what_a_client_was_told_before_it_went_away_is_updated_where_it_comes_again(site: Administered):
+    group = await add_group(site.hub, COMMAND_LINE, slug="trio", name="Trio", members=["energy", "water"])
+    await share(site, before := indicator())
+    async with listening(site) as client:
+        await share(site, told := indicator())
+        assert (await client.next()).name == "added"
+    await share(site, unseen := indicator())
+    for obj in (before, told, unseen):  # the older version comes again, under both labels
+        await share(site, obj | {"modified": DAY_2, "object_marking_refs": [group.id]})
+    async with listening(site, last_id=client.last_id, query="?wait=false") as again:
+        found = Counter((one.event["subject"], one.name) for one in await again.rest())
+    assert found == {
+        (before["id"], "updated"): 2, (told["id"], "updated"): 2, (unseen["id"], "updated"): 1, (unseen["id"], "added"): 1
+    }  # fmt: skip
 
 
 async def test_a_position_moves_past_what_the_filter_leaves_out(site: Administered):
@@ -345,7 +363,7 @@ async def test_an_id_of_another_member_or_another_make_is_refused(site: Administ
 
 def test_a_position_is_read_as_it_was_sealed_and_nothing_else_is():
     member, secret = MemberId("identity--1"), b"k" * 32
-    for position in (StreamPosition(0, {}), StreamPosition(1_795_253_400_000_000, {0: 5, 7: 2**63, 2**32 - 1: 1})):
+    for position in (StreamPosition(0, {}), StreamPosition(1_795_253_400_000_000, {0: 5, 7: 2**63, 2**32 - 1: 1}, {7: 2**63, 0: 4})):
         text = seal(secret, member, position)
         assert unseal(secret, member, text) == position
         raw = bytearray(base64.urlsafe_b64decode(text))

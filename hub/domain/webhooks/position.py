@@ -11,33 +11,31 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.domain.ids import MemberId
 from hub.errors import NotUnderstood
 
 COLLECTIONS_MAX = 2_000  # that a position can name: it has to fit into a header
 _HEAD = struct.Struct(">BQ")  # form, when the stream began
-_ENTRY = struct.Struct(">IQ")  # row of a collection, effective date
-_FORM = 1
+_ENTRY = struct.Struct(">IQQ")  # row of a collection, effective date, clock when all was told, or 0
+_FORM = 2
 _SEAL_BYTES = 9
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """When a stream began, and up to which effective date it has told of each collection."""
+    """When a stream began, up to which effective date it has told of each collection, and at which clock it had told all of it, last."""
 
     began_us: int
     told_us: Mapping[int, int]  # by the collection's row
-
-    def of(self, collection_row: int) -> int:
-        """Return the date after which a collection goes on."""
-        return self.told_us.get(collection_row, self.began_us)
+    caught_up_us: Mapping[int, int] = field(default_factory=dict)  # likewise, of some of them
 
 
 def seal(secret: bytes, member: MemberId, position: StreamPosition) -> str:
     """Return the `id` of what a stream has told a member up to here."""
-    entries = b"".join(_ENTRY.pack(row, us) for row, us in sorted(position.told_us.items())[:COLLECTIONS_MAX])
+    told_us = sorted(position.told_us.items())[:COLLECTIONS_MAX]
+    entries = b"".join(_ENTRY.pack(row, us, position.caught_up_us.get(row, 0)) for row, us in told_us)
     raw = _HEAD.pack(_FORM, position.began_us) + entries
     return base64.urlsafe_b64encode(raw + _mark(secret, member, raw)).decode()
 
@@ -53,11 +51,12 @@ def unseal(secret: bytes, member: MemberId, text: str) -> StreamPosition:
     except (UnicodeEncodeError, binascii.Error):
         sealed = b""
     raw, mark = sealed[:-_SEAL_BYTES], sealed[-_SEAL_BYTES:]
-    is_whole = len(raw) >= _HEAD.size and (len(raw) - _HEAD.size) % _ENTRY.size == 0
+    is_whole = len(raw) >= _HEAD.size and raw[0] == _FORM and (len(raw) - _HEAD.size) % _ENTRY.size == 0
     if not is_whole or not hmac.compare_digest(mark, _mark(secret, member, raw)):
         raise NotUnderstood("Last-Event-ID: not an id of your stream; send that of the last event, unchanged, or none")
     began_us = int(_HEAD.unpack_from(raw)[1])
-    return StreamPosition(began_us, dict(_ENTRY.iter_unpack(raw[_HEAD.size :])))
+    entries = list(_ENTRY.iter_unpack(raw[_HEAD.size :]))
+    return StreamPosition(began_us, {row: us for row, us, _ in entries}, {row: us for row, _, us in entries if us})
 
 
 def _mark(secret: bytes, member: MemberId, raw: bytes) -> bytes:

@@ -9,13 +9,13 @@
 
 from dataclasses import dataclass, replace
 
+from hub.domain import retry_after
 from hub.domain.webhooks.delivery import Attempt
 
 SECOND_US = 1_000_000
 WAITS_S = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)  # after the first failure, the second, …
 ATTEMPTS_MAX = len(WAITS_S) + 1
 JITTER = 0.2
-RETRY_AFTER_MAX_S = 86_400
 
 FAILURES_MAX = 10  # in a row, before an endpoint gets a rest
 WINDOW_US = 30 * SECOND_US
@@ -41,7 +41,7 @@ def next_try_us(attempts: int, attempt: Attempt, *, now_us: int, chance: float) 
         return None
     wait_s = WAITS_S[attempts - 1] * (1 + JITTER * (2 * chance - 1))
     if attempt.retry_after_s is not None:
-        asked_s = min(attempt.retry_after_s, 2 * WAITS_S[attempts - 1], RETRY_AFTER_MAX_S)
+        asked_s = min(attempt.retry_after_s, 2 * WAITS_S[attempts - 1], retry_after.MOST_S)
         wait_s = max(wait_s, asked_s)
     return now_us + round(wait_s * SECOND_US)
 
