@@ -117,10 +117,9 @@ class Helpers:
     async def _start(self) -> "Sequence[_Helper]":
         if len(self._running) < self._count or any(helper.is_gone for helper in self._running):
             async with self._starting:  # many find it so at once
-                running = [helper for helper in self._running if not helper.is_gone]
-                while len(running) < self._count:
-                    running.append(await _Helper.start())
-                self._running = running
+                self._running = [helper for helper in self._running if not helper.is_gone]
+                while len(self._running) < self._count:
+                    self._running.append(await _Helper.start())
         return self._running
 
 
@@ -166,19 +165,21 @@ class _Helper:
 
     async def _listen(self) -> None:
         """Hand out the answers, until there are no more. Who asked may have gone away meanwhile: then nobody takes it."""
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+        try:
             while True:
                 (size,) = _LENGTH.unpack(await self._output.readexactly(_LENGTH.size))
                 content = await self._output.readexactly(size)
                 answer = self._unanswered.popleft()
                 if not answer.done():
                     answer.set_result(content)
-        self.is_gone = True
-        if self._unanswered:
-            log.error("a helper (pid %d) ended with %d questions unanswered", self._process.pid, len(self._unanswered))
-        for answer in self._unanswered:
-            if not answer.done():
-                answer.set_exception(HelperGone())
+        except (asyncio.IncompleteReadError, OSError):
+            if self._unanswered:
+                log.error("a helper (pid %d) ended with %d questions unanswered", self._process.pid, len(self._unanswered))  # noqa: TRY400
+        finally:
+            self.is_gone = True
+            for answer in self._unanswered:
+                if not answer.done():
+                    answer.set_exception(HelperGone())
 
 
 def _environment() -> dict[str, str]:

@@ -23,6 +23,7 @@ class TokenKey:
     """A `Signer` whose key is in a security module."""
 
     __slots__ = ("_fault", "_key", "_lock", "_mechanism", "_public")
+    is_prompt = False  # the module may be at the other end of a network
 
     def __init__(self, key: Any, public: PublicKey, mechanism: Any, lock: Lock, fault: type[Exception]) -> None:
         self._key, self._public, self._mechanism, self._lock, self._fault = key, public, mechanism, lock, fault

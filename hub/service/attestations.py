@@ -3,6 +3,8 @@
 It is made when it is asked for, of what the accepting transaction wrote: so it costs a push nothing, and says the same each time.
 """
 
+from functools import partial
+
 from hub.domain.directory import Directory
 from hub.domain.label import Attribution
 from hub.domain.member import Principal
@@ -11,7 +13,7 @@ from hub.domain.signing.extension import definition_ids
 from hub.errors import NotFound
 from hub.service.administer import require_active
 from hub.service.context import Hub
-from hub.service.hub_keys import keys_of
+from hub.service.hub_keys import keys_of, signed
 from hub.service.proofs import find_visible, leaves_about
 from hub.store.trust import Given, find_given_version, find_kids
 
@@ -37,7 +39,8 @@ async def attest(hub: Hub, directory: Directory, principal: Principal, digest: s
         directory.identity, content, given.stix_id, given.version, attested, given.accepted_us,
         given.producer if is_named else None, kids if is_named else (),
     )  # fmt: skip
-    return statement.sign((await keys_of(hub)).object)
+    signer = (await keys_of(hub)).object
+    return await signed(signer, partial(statement.sign, signer))
 
 
 def _attested(directory: Directory, given: Given, kids: tuple[str, ...]) -> Attested:

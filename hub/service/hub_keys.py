@@ -7,7 +7,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from hub.domain.canonical import canonicalise
 from hub.domain.ids import MemberId
@@ -26,6 +27,8 @@ from hub.store.database import Connection
 from hub.store.directory import bump_revision
 from hub.store.tlog import add_pending
 from hub.store.trust import HeldHubKey, list_hub_keys, put_hub_key
+
+T = TypeVar("T")
 
 _MAKER = "hub"  # who makes the first keys
 
@@ -56,6 +59,11 @@ async def keys_of(hub: Hub) -> HubKeys:
         ConfigError: as `open_keys` does.
     """
     return hub.held_keys or await open_keys(hub)
+
+
+async def signed(signer: Signer, work: Callable[[], T]) -> T:
+    """Return what `work`, which signs, returns; where that may take its time, others are served meanwhile."""
+    return work() if signer.is_prompt else await asyncio.to_thread(work)
 
 
 async def follow_keys(hub: Hub) -> bool:

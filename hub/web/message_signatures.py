@@ -8,6 +8,7 @@
 """
 
 import asyncio
+from functools import partial
 
 import structlog
 from aiohttp import Payload, hdrs, web
@@ -19,6 +20,7 @@ from hub.domain.http_signature.digest import FIELD as CONTENT_DIGEST
 from hub.domain.http_signature.digest import content_digest
 from hub.domain.http_signature.message import Answer, Lines, Request, normal_uri
 from hub.errors import Unavailable
+from hub.service.hub_keys import signed
 from hub.service.message_signatures import check_message
 from hub.web.addresses import ORIGINS
 from hub.web.keys import DIRECTORY, HUB, PRINCIPAL
@@ -45,9 +47,10 @@ async def sign_response(request: web.Request, response: web.StreamResponse) -> N
     if isinstance(response, web.Response):
         response.headers[CONTENT_DIGEST] = await _digest(b"" if request.method == hdrs.METH_HEAD else response.body or b"")
     hub = request.app[HUB]
+    signer = hub.keys.response
     answer = Answer(response.status, _lines(response.headers), _request(request))
     try:
-        signature = sign_answer(answer, hub.keys.response, now_s=hub.now_us() // _SECOND_US)
+        signature = await signed(signer, partial(sign_answer, answer, signer, now_s=hub.now_us() // _SECOND_US))
     except Unavailable as e:
         log.error("an answer is not signed", reason=e.detail)  # noqa: TRY400 - the detail says it all
         return

@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from hub.config import Config
 from hub.domain.canonical import digest
 from hub.domain.http_signature.answer import ACCEPT, wanted
 from hub.domain.ids import MemberId
-from hub.domain.signing.keys import Algorithm, PrivateKey
+from hub.domain.signing.keys import Algorithm, PrivateKey, Signer
 from hub.domain.signing.registered import Purpose
 from hub.domain.timestamp import format_timestamp
 from hub.domain.tlog.leaf import LeafKind
@@ -259,6 +260,37 @@ async def test_a_hub_whose_security_module_is_gone_goes_on_serving_and_signs_not
                 async with site.session.get(f"{site.url}/readyz") as response:
                     said = await response.json()
         assert said == {"status": "ok", "faults": [], "warnings": ["the transparency log is not signed"]}
+
+
+class Unhurried:
+    """A signer that takes its time, as a module at the other end of a network may: until it is let go."""
+
+    is_prompt = False
+
+    def __init__(self, inner: Signer) -> None:
+        self.public, self._inner = inner.public, inner
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def sign(self, data: bytes) -> bytes:
+        self.asked.set()
+        self.let_go.wait(WITHIN_S)
+        return self._inner.sign(data)
+
+
+async def test_while_a_security_module_takes_its_time_others_are_served(sqlite_url: str):
+    async with running(sqlite_url) as site:
+        keys = site.hub.keys
+        unhurried = Unhurried(keys.response)
+        site.hub.hold_keys(HubKeys(keys.object, keys.log, unhurried))
+        headers = {**site.bearer, ACCEPT: wanted("once"), "Accept": MEDIA_TYPE}
+        waiting = asyncio.ensure_future(site.session.get(f"{site.url}/taxii2/", headers=headers))
+        assert await asyncio.to_thread(unhurried.asked.wait, WITHIN_S)
+        async with site.session.get(f"{site.url}/healthz") as response:
+            assert response.status == 200
+        assert not waiting.done()
+        unhurried.let_go.set()
+        async with await waiting as response:
+            assert (response.status, "Signature" in response.headers) == (200, True)
 
 
 async def test_a_token_that_cannot_be_opened_is_told_with_its_name(sqlite: Hubs, soft_hsm: SoftHsm, tmp_path: Path):

@@ -47,6 +47,8 @@ class KillingWrite(Killing):
 class KillingSigner:
     """A signer whose process dies when it is asked to sign."""
 
+    is_prompt = True
+
     def __init__(self, inner: Signer) -> None:
         self.inner = inner
 

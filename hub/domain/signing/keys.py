@@ -56,6 +56,10 @@ class Signer(Protocol):
     def public(self) -> "PublicKey":
         """The key that verifies what it signs."""
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it signs at once; otherwise others should not have to wait meanwhile."""
+
     def sign(self, data: bytes) -> bytes:
         """Return the signature over `data`."""
 
@@ -147,6 +151,7 @@ class PrivateKey:
     """A `Signer` whose key is in memory."""
 
     __slots__ = ("_key", "_public")
+    is_prompt = True
 
     def __init__(self, key: _Private) -> None:
         self._key = key
