@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +23,7 @@ from taxii2client.v21 import ApiRoot, Collection
 
 from hub.cli.signed_pushes import SignedPushes
 from hub.cli.signing_key import read_signing_key
-from hub.cli.stix_files import Format, Writer, find_files, read_file
+from hub.cli.stix_files import Format, Writer, find_files, read_file, standard_output
 from hub.cli.telling import Refusals, counting, errors_told, telling
 from hub.domain.connector import Connector, Cursor, Feed
 from hub.domain.json import read_members
@@ -264,25 +265,28 @@ def _read_state(state: Path | None) -> Cursor | None:
 def _keep_state(state: Path | None, cursor: Cursor) -> None:
     if state is not None:
         part = state.with_name(f".{state.name}.part")
-        part.write_text(json.dumps(cursor))
-        part.replace(state)
+        try:
+            part.write_text(json.dumps(cursor))
+            part.replace(state)
+        except OSError as e:
+            raise Invalid(f"--state: {state} cannot be written: {e.strerror}") from e
 
 
 @contextlib.contextmanager
 def _output(output: Path | None, *, append: bool) -> Iterator[IO[bytes]]:
     if output is None:
-        yield sys.stdout.buffer
+        with standard_output() as file:
+            yield file
         return
     try:
-        file = output.open("ab" if append else "wb")
+        with output.open("ab" if append else "wb") as file:
+            yield file
     except OSError as e:
-        raise Invalid(f"{output} cannot be written: {e.strerror}") from e
-    with file:
-        yield file
+        raise Invalid(f"{output} cannot be written: {e.strerror or e}") from e
 
 
 def _append(file: IO[bytes], objects: Iterable[bytes]) -> None:
     Writer(file, Format.NDJSON).write(objects)
     file.flush()
-    if file is not sys.stdout.buffer:
+    if file is not sys.stdout.buffer and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         os.fsync(file.fileno())

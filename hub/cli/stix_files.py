@@ -1,9 +1,10 @@
 """Files of STIX: read as bundles, envelopes, lists, single objects or objects line by line; written as a bundle or line by line."""
 
 import gzip
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, filterfalse
@@ -64,8 +65,12 @@ def _lines(path: Path) -> Iterator[bytes]:
         raise NotUnderstood("the compressed file is cut off") from e
 
 
-def _open(path: Path, mode: str = "rb") -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path, mode) if path.name.endswith((".gz", ".gz.part")) else path.open(mode))
+def _open(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path)) if _is_packed(path) else path.open("rb")
+
+
+def _is_packed(path: Path) -> bool:
+    return path.name.endswith(".gz")
 
 
 def _is_marking(raw: bytes) -> bool:
@@ -119,25 +124,53 @@ class Writer:
 
 @contextmanager
 def writing(output: Path | None, format: Format) -> Iterator[Writer]:
-    """Write to a file that is there once it is whole, or to standard output.
+    """Write to a file that is there once it is whole, to what else the path leads to as it comes, or to standard output.
 
     Raises:
-        Invalid: the file cannot be written.
+        Invalid: it cannot be written.
     """
-    if output is None:
-        writer = Writer(sys.stdout.buffer, format)
+    with standard_output() if output is None else _output(output) as file:
+        writer = Writer(file, format)
         yield writer
         writer.finish()
-        sys.stdout.buffer.flush()
-        return
-    part = output.with_name(f".{output.name}.part")
+
+
+@contextmanager
+def standard_output() -> Iterator[IO[bytes]]:
+    """Lend standard output.
+
+    Raises:
+        Invalid: it cannot be written.
+    """
     try:
-        with _open(part, "wb") as file:
-            writer = Writer(file, format)
-            yield writer
-            writer.finish()
-        part.replace(output)
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # who reads has enough, which is no fault
+        raise
+    except OSError as e:
+        with suppress(OSError):  # what is left of it would be tried once more, and told, when the process ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Invalid(f"standard output cannot be written: {e.strerror or e}") from e
+
+
+@contextmanager
+def _output(output: Path) -> Iterator[IO[bytes]]:
+    try:
+        if output.exists() and not output.is_file():  # a device or a pipe: to replace it would be to remove it
+            with _open_new(output, packed=_is_packed(output)) as file:
+                yield file
+            return
+        target = Path(os.path.realpath(output))  # a link stays one
+        part = target.with_name(f".{target.name}.part")
+        try:
+            with _open_new(part, packed=_is_packed(output)) as file:
+                yield file
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as e:
         raise Invalid(f"{output} cannot be written: {e.strerror or e}") from e
-    finally:
-        part.unlink(missing_ok=True)
+
+
+def _open_new(path: Path, *, packed: bool) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path, "wb")) if packed else path.open("wb")

@@ -3,7 +3,10 @@
 import asyncio
 import gzip
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +21,8 @@ from hub.__main__ import cli
 from hub.config import Config
 from tests.connectors.mirror import COLLECTION, held, indicators, opened
 from tests.data import find_data
+
+WITHIN_S = 60
 
 
 @dataclass
@@ -230,6 +235,43 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(embedded: CommandLine, t
     assert embedded.run("export", "--collection", "nowhere", "--member", "mirror", "-o", tmp_path / "out.json").exit_code == 1
     assert (tmp_path / "out.json").read_text() == "of yesterday"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
+
+
+def test_an_export_to_a_link_replaces_what_it_leads_to(embedded: CommandLine, tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "target", tmp_path / "out.ndjson.gz"
+    target.write_text("of yesterday")
+    link.symlink_to(target)
+    (tmp_path / "x.ndjson").write_bytes(b"\n".join(objects := indicators(2)))
+    embedded.take_in(tmp_path / "x.ndjson")
+    assert embedded.give_out("--format", "ndjson", "-o", link).exit_code == 0
+    assert link.is_symlink()
+    assert gzip.decompress(target.read_bytes()).splitlines() == objects
+    assert [path.name for path in target.parent.iterdir()] == ["target"]
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.gz"])
+def test_an_export_to_a_pipe_goes_through_it(embedded: CommandLine, tmp_path: Path, name: str):
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    try:
+        done = embedded.give_out("-o", pipe)
+        assert (done.exit_code, pipe.is_fifo()) == (0, True), done.stderr
+        read, _ = reader.communicate(timeout=WITHIN_S)
+    finally:
+        reader.kill()
+        reader.wait()
+    assert json.loads(gzip.decompress(read) if name.endswith(".gz") else read)["type"] == "bundle"
+
+
+def test_an_export_to_a_full_device_is_told_in_one_line(embedded: CommandLine):
+    command = [sys.executable, "-m", "hub", "export", "--collection", COLLECTION, "--member", "mirror"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command, check=False, stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, "HUB_DATABASE_URL": embedded.url}
+        )
+    assert (done.returncode, done.stderr) == (1, "standard output cannot be written: No space left on device\n")
 
 
 def test_attack_for_ics_over_itself_refuses_what_was_silently_republished(hub: CommandLine, tmp_path: Path):

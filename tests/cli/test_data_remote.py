@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -214,6 +215,33 @@ async def test_a_pull_that_follows_goes_on_asking(peer: TaxiiPeer, tmp_path: Pat
     finally:
         following.kill()
         await following.wait()
+
+
+async def test_a_pull_into_a_pipe_goes_through_it(peer: TaxiiPeer, tmp_path: Path):
+    objects = indicators(3)
+    peer.add(objects)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = await asyncio.create_subprocess_exec("cat", str(pipe), stdout=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            done, (read, _) = await asyncio.gather(run("pull", peer.url, "-o", pipe), reader.communicate())
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            reader.kill()
+    assert (done.exit_code, done.stderr) == (0, "pulled 3 objects\n")
+    assert read.splitlines() == objects
+
+
+async def test_a_pull_into_a_full_device_is_told_in_one_line(peer: TaxiiPeer, tmp_path: Path):
+    peer.add(indicators(3))
+    (tmp_path / "full").symlink_to("/dev/full")
+    done = await run("pull", peer.url, "-o", tmp_path / "full")
+    assert (done.exit_code, done.stderr) == (1, f"{tmp_path / 'full'} cannot be written: No space left on device\n")
+    command = [sys.executable, "-m", "hub", "pull", peer.url]
+    pulling = await asyncio.create_subprocess_exec("sh", "-c", 'exec "$@" >/dev/full', "sh", *command, stderr=asyncio.subprocess.PIPE)
+    _, said = await pulling.communicate()
+    assert (pulling.returncode, said) == (1, b"standard output cannot be written: No space left on device\n")
 
 
 @pytest.mark.parametrize(
