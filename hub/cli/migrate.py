@@ -18,7 +18,7 @@ app = typer.Typer()
 
 @app.command("migrate")
 def migrate_database(
-    config_file: Annotated[Path | None, typer.Option("--config", envvar="HUB_CONFIG", help="TOML file with the settings.")] = None,
+    config_file: Annotated[Path | None, typer.Option("--config", help="TOML file with the settings, instead of HUB_CONFIG.")] = None,
 ) -> None:
     """Bring the database to the schema that this version needs, and initialise the hub where there is none yet."""
     with errors_told():

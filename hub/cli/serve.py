@@ -23,7 +23,7 @@ from hub.store.schema import check_migrated
 
 app = typer.Typer()
 
-SettingsFile = Annotated[Path | None, typer.Option("--config", envvar="HUB_CONFIG", help="TOML file with the settings.")]
+SettingsFile = Annotated[Path | None, typer.Option("--config", help="TOML file with the settings, instead of HUB_CONFIG.")]
 
 
 @app.command("serve")

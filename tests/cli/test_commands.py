@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -49,6 +50,15 @@ def test_a_command_that_is_misspelt_is_guessed():
     result = CliRunner().invoke(cli(), ["migrat"])
     assert result.exit_code == 2
     assert "Did you mean 'migrate'?" in result.output
+
+
+@pytest.mark.parametrize("words", [["--config", "{}", "check-config"], ["check-config", "--config", "{}"], ["--config", "{}", "migrate"]])
+def test_the_settings_file_on_the_command_line_counts_before_that_of_the_environment(tmp_path: Path, words: list[str]):
+    one, other = tmp_path / "one.toml", tmp_path / "other.toml"
+    one.write_text('title = "One"\nlisten_port = -1\n')
+    other.write_text("workers = 0\n")
+    result = CliRunner().invoke(cli(), [word.format(one) for word in words], env={"HUB_CONFIG": str(other)})
+    assert (result.exit_code, result.stderr) == (1, "listen_port: -1 is too small; 0 is the least\n")
 
 
 @pytest.mark.parametrize(
