@@ -5,18 +5,20 @@ environment (`HUB_` and the name in capitals), the TOML file (`--config`, or `HU
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from hub.domain.signing.algorithms import Algorithm
 from hub.errors import ConfigError
 
 MIB = 1024 * 1024
+_PORT_MAX = 65_535
 
 
 def _setting(default: Any, doc: str, *, secret: bool = False, least: int | None = None) -> Any:
@@ -230,23 +232,21 @@ def _checked(name: str, value: Any, hint: Any, least: int | None) -> Any:
         if least is not None and value < least:
             raise ConfigError(f"{name}: {value} is too small; {least} is the least")
         return value
-    if Path in get_args(hint):
-        return Path(value) if value is not None else None
+    if Path in get_args(hint) and isinstance(value, str | Path):
+        return Path(value)
     if value is not None and not isinstance(value, str):
         raise ConfigError(f"{name}: a text is needed, not {value!r}")
     return value
 
 
 def _check_together(config: Config) -> None:
-    scheme = config.database_url.partition(":")[0]
-    if scheme not in ("sqlite", "postgresql"):
-        raise ConfigError("database_url: write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+    _check_database_url(config.database_url)
+    if config.listen_port > _PORT_MAX:
+        raise ConfigError(f"listen_port: {config.listen_port} is too large; {_PORT_MAX} is the most")
     if config.is_sqlite and config.workers > 1:
         raise ConfigError("workers: SQLite serves one process; set database_url to PostgreSQL for more, or workers to 1")
-    if config.public_url is not None:
-        url = urlsplit(config.public_url)
-        if url.scheme not in ("https", "http") or not url.netloc or url.query or url.fragment:
-            raise ConfigError("public_url: write the address that members use, such as https://hub.example.org")
+    if config.public_url is not None and not _is_address(config.public_url):
+        raise ConfigError("public_url: write the address that members use, such as https://hub.example.org")
     if config.policy_approvals not in (1, 2):
         raise ConfigError("policy_approvals: 1, or 2 where a second person has to approve")
     if (config.tls_cert_file is None) != (config.tls_key_file is None):
@@ -254,12 +254,40 @@ def _check_together(config: Config) -> None:
     if config.tls_client_ca_file is not None and config.tls_cert_file is None:
         raise ConfigError("tls_client_ca_file: needs tls_cert_file; behind a proxy set proxy_addresses instead")
     _check_keys(config)
-    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65_536 for port in config.webhooks_ports):
+    if not all(map(_is_port, config.webhooks_ports)):
         raise ConfigError('webhooks_ports: numbers of ports, such as ["443", "8443"]')
     if config.log_level not in ("debug", "info", "warning", "error"):
         raise ConfigError("log_level: debug, info, warning or error")
     if config.page_objects_default > config.page_objects_max:
         raise ConfigError("page_objects_default: not above page_objects_max")
+
+
+def _check_database_url(url: str) -> None:
+    """Refuse what names no database. It is not repeated: a password may stand anywhere in what is miswritten."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that do not match
+        parts = urlsplit("")
+    if not re.match("sqlite:///.|postgresql://", url) or parts.scheme not in ("sqlite", "postgresql"):
+        raise ConfigError("database_url: write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+    if parts.scheme == "postgresql":
+        hosts = parts.netloc.rpartition("@")[2].split(",")
+        ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
+        ports += [port for name, value in parse_qsl(parts.query) if name == "port" for port in value.split(",")]
+        if not all(map(_is_port, filter(None, ports))):
+            raise ConfigError(f"database_url: a port is a number up to {_PORT_MAX}; in a password write / as %2F, : as %3A and @ as %40")
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) <= _PORT_MAX
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("https", "http") and bool(url.hostname) and url.port != 0 and not url.query and not url.fragment
+    except ValueError:  # brackets that do not match, or a port that is none
+        return False
 
 
 def _check_keys(config: Config) -> None:
@@ -274,7 +302,11 @@ def _check_keys(config: Config) -> None:
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@", 1)
+    place, mark, query = url.partition("?")
+    place = re.sub(r"^(\w+://[^:@/]*):.*@", r"\1:***@", place)
+    return place + mark + "&".join(map(_without_value, query.split("&")))
+
+
+def _without_value(parameter: str) -> str:
+    name, mark, _ = parameter.partition("=")
+    return f"{name}{mark}***" if unquote_plus(name).lower().endswith("password") else parameter

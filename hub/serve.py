@@ -26,7 +26,7 @@ from aiohttp import web
 
 from hub.app import build_app
 from hub.config import Config, load_config
-from hub.errors import ConfigError
+from hub.errors import ConfigError, HubError
 from hub.logs import AccessLines, access_log, configure_logs
 from hub.supervise import READY, Supervisor
 from hub.web.access import AccessLog, Recorder
@@ -59,8 +59,9 @@ def listen(config: Config) -> socket.socket:
     try:
         return socket.create_server((config.listen_host, config.listen_port), family=family, backlog=_BACKLOG)
     except OSError as e:
-        reason = os.strerror(e.errno) if e.errno else e
-        raise ConfigError(f"cannot listen on {config.listen_host} port {config.listen_port}: {reason}") from e
+        reason = (e.strerror or str(e)).partition(" (while ")[0]  # attempting what the line says anyway
+        port = f" port {config.listen_port}" if config.listen_port else ""
+        raise ConfigError(f"cannot listen on {config.listen_host}{port}: {reason}") from e
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:
@@ -246,7 +247,7 @@ def main() -> None:
         config = load_config()
         configure_logs(config.log_level, sys.stderr)
         run_loop(serve(config, sock, on_ready=say_ready, supervisor=supervisor))
-    except ConfigError as e:
+    except HubError as e:
         sys.stderr.write(f"{e.detail}\n")
         sys.exit(1)
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hub.__main__ import cli
 from hub.config import load_config
 from hub.errors import ConfigError
 
@@ -25,3 +27,44 @@ def test_what_is_neither_true_nor_false_is_refused(tmp_path: Path, text: str):
     file.write_text(f'message_signatures_required = "{text}"\n')
     with pytest.raises(ConfigError, match="true or false is needed"):
         load_config(file, environ={})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("listen_port", "65536"),
+        *(
+            ("database_url", url)
+            for url in ("sqlite:foo", "sqlite://", "sqlite://foo.sqlite3", "sqlite:///", "postgresql:hub", "mysql://h/d")
+        ),
+        *(("database_url", f"postgresql://{rest}") for rest in ("h:99999/d", "h:abc/d", "u:p/w@h/d", "[::1/d", "h:1,h:x/d", "/d?port=x")),
+        *(("public_url", url) for url in ("http://[::1", "https://", "https://hub.example.org:99999", "https://:443", "hub.example.org")),
+    ],
+)
+def test_a_setting_that_is_miswritten_is_refused_in_one_line_that_names_it(setting: str, value: str):
+    result = CliRunner().invoke(cli(), ["check-config"], env={f"HUB_{setting.upper()}": value})
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"{setting}: ")
+    assert result.stderr.count("\n") == 1
+    assert "p/w" not in result.stderr
+
+
+def test_a_file_that_is_no_path_is_refused(tmp_path: Path):
+    file = tmp_path / "hub.toml"
+    file.write_text("keys_dir = 5\n")
+    with pytest.raises(ConfigError, match="keys_dir: a text is needed, not 5"):
+        load_config(file, environ={})
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://hub@h/d?sslmode=require", "postgresql://hub@h/d?sslmode=require"),
+        ("postgresql://hub:geheim@h:1,i:2/d", "postgresql://hub:***@h:1,i:2/d"),
+        ("postgresql://h/d?user=hub&password=geheim&port=1", "postgresql://h/d?user=hub&password=***&port=1"),
+        ("postgresql://h/d?p%61ssword=ge%20heim&sslpassword=geheim", "postgresql://h/d?p%61ssword=***&sslpassword=***"),
+        ("sqlite:////var/lib/a:b@c", "sqlite:////var/lib/a:b@c"),
+    ],
+)
+def test_no_password_in_the_database_url_is_shown(url: str, shown: str):
+    assert load_config(environ={}, database_url=url).described()["database_url"] == shown
