@@ -8,7 +8,7 @@ import typer
 
 from hub.cli.telling import errors_told
 from hub.config import Config, load_config
-from hub.service.context import now_us
+from hub.service.context import now_us, read_secret
 from hub.service.install import install, renew_policies
 from hub.store.database import open_database
 from hub.store.migrate import upgrade
@@ -23,6 +23,7 @@ def migrate_database(
     """Bring the database to the schema that this version needs, and initialise the hub where there is none yet."""
     with errors_told():
         config = load_config(config_file)
+        read_secret(config)  # before anything is made for a hub that could not serve
         revision = upgrade(config.database_url)
         installed, policies = asyncio.run(_install(config))
     typer.echo(f"{config.described()['database_url']} has schema {revision}")

@@ -11,6 +11,7 @@ from hub.domain.member import Member
 from hub.domain.policy import PolicyBundle
 from hub.domain.standing_rules import Tier
 from hub.domain.webhooks.sending import Sends
+from hub.errors import ConfigError
 from hub.helpers import Helpers
 from hub.keys.held import HubKeys
 from hub.service.kept import Kept
@@ -20,6 +21,8 @@ from hub.service.logins import Logins
 from hub.store.database import Database
 from hub.store.directory import load_directory, load_policy_files, read_revision
 from hub.store.state import read_state
+
+_SECRET_BYTES_MIN = 32
 
 
 def now_us() -> int:
@@ -125,10 +128,32 @@ async def tier_of(hub: Hub, directory: Directory, member: Member) -> Tier:
 
 
 async def open_hub(config: Config, db: Database) -> Hub:
-    """Return a hub on a database that is migrated."""
-    if config.secret_key_file is not None:
-        secret = config.secret_key_file.read_bytes().strip()
-    else:
+    """Return a hub on a database that is migrated.
+
+    Raises:
+        ConfigError: the secret key cannot be read, or is too short.
+    """
+    secret = read_secret(config)
+    if secret is None:
         async with db.read() as conn:
             secret = bytes.fromhex(await read_state(conn, "secret"))
     return Hub(config, db, secret)
+
+
+def read_secret(config: Config) -> bytes | None:
+    """Return the hub's secret key where the settings name a file; None where the database keeps it.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds too little.
+    """
+    file = config.secret_key_file
+    if file is None:
+        return None
+    try:
+        secret = file.read_bytes().strip()
+    except OSError as e:
+        raise ConfigError(f"secret_key_file: cannot read {file}: {e.strerror}") from e
+    if len(secret) < _SECRET_BYTES_MIN:
+        held = f"{len(secret)} bytes, and {_SECRET_BYTES_MIN} are the least"
+        raise ConfigError(f"secret_key_file: {file} holds {held}; `openssl rand -base64 48` prints a good one to write to it")
+    return secret

@@ -7,11 +7,12 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import create_engine, pool
 from sqlalchemy.engine import Connection as EngineConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from hub.errors import ConfigError
 from hub.store.database import connect_sqlite
+from hub.store.postgresql import connect_postgresql
 from hub.store.schema import MIGRATIONS, head
 
 
@@ -34,12 +35,19 @@ def upgrade(url: str) -> str:
         else:
             asyncio.run(_upgrade_postgres(url))
     except (SQLAlchemyError, OSError) as e:
-        raise ConfigError(f"cannot migrate the database: {e}") from e
+        raise ConfigError(f"cannot migrate the database: {_reason(e)}") from e
     return head()
 
 
+def _reason(error: Exception) -> str:
+    """Return what the database said, in one line and without the statement."""
+    said = (error.orig.__cause__ or error.orig) if isinstance(error, DBAPIError) and error.orig is not None else error
+    return str(said).partition("\n")[0]
+
+
 async def _upgrade_postgres(url: str) -> None:
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool)
+    # The driver reads the URL itself, as it does when the hub serves: SQLAlchemy has a reading of its own.
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect_postgresql(url), poolclass=pool.NullPool)
     try:
         async with engine.begin() as connection:
             # Two nodes that migrate at once: the second waits and finds nothing to do.

@@ -5,7 +5,7 @@ A commit that returned is on disk, by the server's own `synchronous_commit=on`.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -33,14 +33,30 @@ async def open_postgresql(url: str, *, connections_max: int) -> "PostgresDatabas
     Raises:
         ConfigError: the server cannot be reached, or does not let us in.
     """
-    try:
+    with _connect_errors():
         pool = await asyncpg.create_pool(
             url, min_size=1, max_size=connections_max, statement_cache_size=1024, reset=_no_reset, command_timeout=60,
             server_settings=_SESSION,
         )  # fmt: skip
-    except (OSError, asyncpg.PostgresError) as e:
-        raise ConfigError(f"cannot connect to PostgreSQL: {e}") from e
     return PostgresDatabase(pool)
+
+
+async def connect_postgresql(url: str) -> asyncpg.Connection:
+    """Open one connection, for who needs no pool.
+
+    Raises:
+        ConfigError: the server cannot be reached, or does not let us in.
+    """
+    with _connect_errors():
+        return await asyncpg.connect(url)
+
+
+@contextlib.contextmanager
+def _connect_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:  # ValueError: what the URL asks for is not to be had
+        raise ConfigError(f"cannot connect to PostgreSQL: {str(e) or 'it does not answer'}") from e
 
 
 async def _no_reset(_: asyncpg.Connection) -> None:
@@ -179,5 +195,6 @@ async def _postgres_errors() -> AsyncIterator[None]:
     except asyncpg.UniqueViolationError as e:
         raise Duplicate(e.constraint_name or "") from e
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.OperatorInterventionError,
-            asyncpg.InsufficientResourcesError, asyncpg.TransactionRollbackError, ConnectionError, TimeoutError) as e:  # fmt: skip
+            asyncpg.InsufficientResourcesError, asyncpg.TransactionRollbackError, asyncpg.ReadOnlySQLTransactionError,
+            asyncpg.IdleInTransactionSessionTimeoutError, asyncpg.PostgresSystemError, ConnectionError, TimeoutError) as e:  # fmt: skip
         raise Unavailable("the database cannot take this now; try again later", reason=f"{type(e).__name__}: {e}") from e

@@ -51,7 +51,7 @@ def open_sqlite(path: str) -> "SqliteDatabase":
     """Open a database file.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: there is no such file, or it cannot be opened.
     """
     if not Path(path).exists():  # to open it would make an empty one
         raise ConfigError(f"there is no database {path}; run `hub migrate` first")
@@ -100,7 +100,8 @@ class SqliteDatabase(Database):
         self._path = path
         self._idle: list[_Reader] = []
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
+        conn = SqliteConnection(connect_sqlite(path))
+        self._writer = threading.Thread(target=self._write_loop, args=(conn,), name="sqlite-writer", daemon=True)
         self._writer.start()
 
     def read(self) -> contextlib.AbstractAsyncContextManager[Connection]:
@@ -137,8 +138,7 @@ class SqliteDatabase(Database):
             conn.raw.close()
         self._idle.clear()
 
-    def _write_loop(self) -> None:
-        conn = SqliteConnection(connect_sqlite(self._path))
+    def _write_loop(self, conn: SqliteConnection) -> None:
         conn.raw.execute("PRAGMA temp_store=MEMORY")  # what a savepoint and a statement of many rows would restore is no work for the disk
         stopping = False
         while not stopping:
@@ -256,11 +256,14 @@ def _drive(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def connect_sqlite(path: str) -> sqlite3.Connection:
     """Open a SQLite file for use by one thread at a time: WAL, `synchronous=FULL`, foreign keys on."""
+    raw = None
     try:
         raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10)
         for pragma in _PRAGMAS:
             raw.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as e:
+        if raw is not None:
+            raw.close()
         raise ConfigError(f"cannot open the SQLite database {path}: {e}") from e
     return raw
 

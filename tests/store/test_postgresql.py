@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from hub.errors import Unavailable
 from hub.store.database import Database, open_database, prepare
+from hub.store.directory import bump_revision
 
 PROCESS = prepare(text("SELECT pg_backend_pid()"))
 
@@ -35,6 +36,14 @@ async def test_a_connection_that_the_server_ended_is_lent_once_more_at_the_most(
     with contextlib.suppress(Unavailable):  # where the news has not come yet
         await process(db)
     assert await process(db) != ended
+    await db.close()
+
+
+async def test_a_server_that_only_reads_is_unavailable_to_who_writes(postgresql_url: str) -> None:
+    db = await open_database(f"{postgresql_url}&default_transaction_read_only=on", connections_max=1)
+    with pytest.raises(Unavailable, match="the database cannot take this now"):
+        await db.write(bump_revision)
+    assert await process(db) > 0
     await db.close()
 
 

@@ -112,6 +112,69 @@ async def test_check_config_shows_what_counts_without_passwords_and_what_is_wron
     assert (code, output, said) == (1, "", "workers: 0 is too small; 1 is the least\n")
 
 
+async def test_a_secret_key_that_is_short_or_cannot_be_read_is_refused(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/hub.sqlite3"
+    key = tmp_path / "secret-key"
+    key.write_text("x" * 31 + "\n")
+    code, _, said = await invoke("migrate", database_url=url, secret_key_file=key)
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith(f"secret_key_file: {key} holds 31 bytes, and 32 are the least; `openssl rand -base64 48` ")
+    assert not (tmp_path / "hub.sqlite3").exists()
+    key.write_text("x" * 32 + "\n")
+    assert (await invoke("migrate", database_url=url, secret_key_file=key))[0] == 0
+    assert (await invoke("check-config", database_url=url, secret_key_file=key))[0] == 0
+    for file, reason in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
+        for words in ("serve", "migrate"):
+            code, _, said = await command(words, database_url=url, secret_key_file=file)
+            assert (code, said) == (1, f"secret_key_file: cannot read {file}: {reason}\n")
+
+
+async def test_an_address_that_is_none_is_told_in_one_line(sqlite_url: str):
+    code, _, said = await command("serve", "--host", "::zz", database_url=sqlite_url)
+    assert (code, said) == (1, "cannot listen on ::zz: Name or service not known\n")
+
+
+async def test_a_database_that_cannot_be_opened_is_told_in_one_line(tmp_path: Path):
+    (tmp_path / "hub.sqlite3").write_text("no database at all, but a text that is long enough to be taken for one" * 9)
+    for words in ("serve", "check-config", "migrate"):
+        code, _, said = await command(words, database_url=f"sqlite:///{tmp_path}/hub.sqlite3")
+        assert (code, said.removeprefix("problem: ")) == (
+            1, f"cannot open the SQLite database {tmp_path}/hub.sqlite3: file is not a database\n"
+        )  # fmt: skip
+
+
+async def test_one_postgresql_url_serves_migrate_check_config_and_serve(tmp_path: Path, postgresql_url: str):
+    url = f"{postgresql_url}&sslmode=disable&application_name=hub%20one&password=geheim"
+    code, output, said = await invoke("migrate", database_url=url)
+    assert code == 0, said
+    assert "geheim" not in output
+    code, output, said = await invoke("check-config", database_url=url)
+    assert code == 0, said
+    assert "geheim" not in output
+    async with serve_process(url, tmp_path) as hub:
+        assert (await ask(hub, "/readyz"))[0] == 200
+    for words in ("serve", "check-config", "migrate"):
+        code, _, said = await command(words, database_url=f"{postgresql_url}&sslmode=bogus")
+        assert (code, said.splitlines()[0].removeprefix("problem: ").partition(" parameter")[0]) == (
+            1, "cannot connect to PostgreSQL: `sslmode`"
+        )  # fmt: skip
+        assert "Traceback" not in said
+
+
+async def test_a_database_that_only_reads_is_told_in_one_line(tmp_path: Path, postgresql_url: str):
+    await prepare(postgresql_url)
+    async with serve_process(postgresql_url, tmp_path) as hub:  # which makes the keys
+        assert (await ask(hub))[0] == 200
+    url = f"{postgresql_url}&default_transaction_read_only=on"
+    for words in (("migrate",), ("group", "add", "circle", "--name", "Circle")):
+        code, _, said = await command(*words, database_url=url)
+        assert (code, said) == (1, "the database cannot take this now; try again later\n")
+    async with serve_process(url, tmp_path) as hub:
+        await asyncio.sleep(1.5)  # all loops have tried
+        assert (await ask(hub))[0] == 200
+        assert not any("exception" in json.loads(line) for line in hub.logged())
+
+
 # --- end
 
 
