@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,14 @@ import typer
 from hub.app import build_app
 from hub.cli.telling import errors_told
 from hub.config import Config, load_config
-from hub.errors import ConfigError
+from hub.errors import HubError
 from hub.logs import configure_logs
-from hub.serve import is_loopback, run, tls_context
+from hub.serve import is_loopback, listen, run, tls_context
 from hub.service.connectors import configured_sources
 from hub.service.context import open_hub
+from hub.service.hub_keys import check_keys
 from hub.service.policies import require_fit_policies
+from hub.service.witnessing import configured_witnesses
 from hub.store.database import open_database
 from hub.store.schema import check_migrated
 
@@ -64,7 +67,9 @@ async def _open(config: Config) -> None:
     db = await open_database(config.database_url)
     try:
         await check_migrated(db)
-        await require_fit_policies(await open_hub(config, db))
+        hub = await open_hub(config, db)
+        await require_fit_policies(hub)
+        await check_keys(hub)
     finally:
         await db.close()
 
@@ -73,11 +78,13 @@ def _problems(config: Config) -> Iterator[str]:
     checks: tuple[Callable[[], object], ...] = (
         lambda: build_app(config),
         lambda: configured_sources(config),
+        lambda: configured_witnesses(config),
         lambda: tls_context(config),
+        lambda: listen(replace(config, listen_port=0)).close(),  # its own port may be the running hub's
         lambda: asyncio.run(_open(config)),
     )
     for check in checks:
         try:
             check()
-        except ConfigError as e:
+        except HubError as e:  # of the database, too, where it takes nothing just now
             yield e.detail

@@ -83,6 +83,21 @@ def write_key(directory: Path, purpose: Purpose, key: PrivateKey, passphrase: by
         raise ConfigError(f"keys_dir: cannot write {path}: {e.strerror}") from e
 
 
+def check_writable(directory: Path) -> None:
+    """Look whether keys can be written to a directory, or it can be made, without making anything.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    place = directory.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise ConfigError(f"keys_dir: cannot write to {directory}: {place} is no directory")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigError(f"keys_dir: cannot write to {directory}: the hub's user may not write to {place}")
+
+
 def key_path(directory: Path, purpose: Purpose, kid: str) -> Path:
     """Return the file of a key."""
     return directory / f"{purpose}.{kid}.pem"

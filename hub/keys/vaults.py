@@ -12,7 +12,7 @@ from hub.config import Config
 from hub.domain.signing.keys import Algorithm, PrivateKey, Signer
 from hub.domain.signing.registered import Purpose
 from hub.errors import ConfigError
-from hub.keys.files import find_key, open_key, passphrase_of, write_key
+from hub.keys.files import check_writable, find_key, open_key, passphrase_of, write_key
 from hub.keys.pkcs11 import Token
 
 
@@ -32,6 +32,9 @@ class Vault(Protocol):
     def make(self, purpose: Purpose, algorithm: Algorithm) -> Made:
         """Make a new key for a purpose."""
 
+    def check_room(self) -> None:
+        """Raise ConfigError where it can be told beforehand that no key can be made."""
+
 
 class DirectoryVault:
     """Keys in files."""
@@ -50,6 +53,10 @@ class DirectoryVault:
         write_key(self._directory, purpose, key, self._passphrase)
         return Made(key)
 
+    def check_room(self) -> None:
+        """Look whether files can be written to the directory, or it can be made."""
+        check_writable(self._directory)
+
 
 class DatabaseVault:
     """Keys in rows of the database."""
@@ -66,6 +73,9 @@ class DatabaseVault:
         del purpose
         key = PrivateKey.generate(algorithm)
         return Made(key, key.to_pem(self._passphrase))
+
+    def check_room(self) -> None:
+        """A database that is open takes a row more."""
 
 
 class TokenVault:
@@ -88,6 +98,9 @@ class TokenVault:
         if algorithm.is_post_quantum:
             raise ConfigError("object_key_beside: a security module is not asked for post-quantum keys; unset it, or pkcs11_module")
         return Made(self._token.create_key(purpose))
+
+    def check_room(self) -> None:
+        """Nothing but to make a key tells whether the module makes one."""
 
 
 def open_vault(config: Config, secret: bytes) -> Vault:

@@ -52,6 +52,22 @@ async def open_keys(hub: Hub) -> HubKeys:
     return keys
 
 
+async def check_keys(hub: Hub) -> None:
+    """Find the keys that `open_keys` would open, and make none.
+
+    Raises:
+        ConfigError: as `open_keys` does.
+    """
+    vault = await asyncio.to_thread(open_vault, hub.config, hub.secret)
+    async with hub.db.read() as conn:
+        in_use = _in_use(await list_hub_keys(conn))
+    for purpose in _wanted(hub):
+        if purpose in in_use:
+            await asyncio.to_thread(_find, vault, in_use[purpose])
+        else:
+            vault.check_room()
+
+
 async def keys_of(hub: Hub) -> HubKeys:
     """Return the hub's keys, opened where that was not done yet.
 

@@ -42,6 +42,10 @@ async def until_refused(hub: Process) -> None:
                 await writer.wait_closed()
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def invoke(*words: str, database_url: str, **settings: Any) -> tuple[int, str, str]:
     """Run `hub …` in this process, where it needs none of its own, and return its code, its output and what it says on stderr."""
     environ = environment(database_url, **settings)
@@ -110,6 +114,31 @@ async def test_check_config_shows_what_counts_without_passwords_and_what_is_wron
     assert problems == ["proxy_addresses", "tls_cert_file, tls_key_file", "cannot connect to PostgreSQL"]
     code, output, said = await invoke("check-config", database_url=sqlite_url, workers=0)
     assert (code, output, said) == (1, "", "workers: 0 is too small; 1 is the least\n")
+
+
+async def test_check_config_tells_what_would_keep_the_hub_from_serving_and_makes_nothing(tmp_path: Path, sqlite_url: str):
+    await prepare(sqlite_url)
+    (tmp_path / "file").touch()
+    before = names(tmp_path)
+
+    async def problem(**settings: Any) -> str:
+        code, _, said = await invoke("check-config", database_url=sqlite_url, public_url="https://hub.example", **settings)
+        assert (code, said.count("\n")) == (1, 1), said
+        return said.removeprefix("problem: ")
+
+    assert (await invoke("check-config", database_url=sqlite_url))[0] == 0
+    assert (await problem(keys_dir=tmp_path / "file" / "keys")).startswith("keys_dir: cannot write to ")
+    assert names(tmp_path) == before, "the first keys are made by who serves"
+    assert (await problem(log_witnesses="nobody https://w.example")).startswith("log_witnesses: ")
+    assert await problem(listen_host="::zz") == "cannot listen on ::zz: Name or service not known\n"
+
+    async with serve_process(sqlite_url, tmp_path) as hub:
+        assert (await invoke("check-config", database_url=sqlite_url, listen_port=hub.port))[0] == 0, "beside the hub that serves"
+    assert "is not here: copy it" in await problem(keys_dir=tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+    (tmp_path / "passphrase").write_text("another")
+    (tmp_path / "passphrase").chmod(0o400)
+    assert "the passphrase is wrong" in await problem(keys_passphrase_file=tmp_path / "passphrase")
 
 
 async def test_a_secret_key_that_is_short_or_cannot_be_read_is_refused(tmp_path: Path):
