@@ -20,6 +20,7 @@ from hub.domain.http_signature.message import Answer, Lines, Request, normal_uri
 from hub.domain.signing.keys import PublicKey
 from hub.domain.signing.registered import KeyStatus, Purpose
 from hub.domain.signing.trusted import read_trusted
+from hub.domain.unreached import tell_unreached
 from hub.errors import HubError, Invalid, Unavailable
 
 KEYS_BYTES_MAX = 1024 * 1024
@@ -85,7 +86,7 @@ def load_keys(place: str, *, ca_file: str | None) -> dict[str, PublicKey]:
         with requests.get(place, timeout=_TIMEOUT_S, verify=ca_file or True, stream=True, allow_redirects=False) as answer:
             document = answer.raw.read(KEYS_BYTES_MAX, decode_content=True)
     except (requests.RequestException, OSError) as e:
-        raise Unavailable(f"the keys at {place} cannot be fetched: {type(e).__name__}") from e
+        raise Unavailable(f"the keys at {place} cannot be fetched: {tell_unreached(e)}") from e
     if answer.status_code != 200:
         raise Unavailable(f"the keys at {place} cannot be fetched: it answered {answer.status_code}")
     return _answer_keys(document)

@@ -27,6 +27,7 @@ from connectors.signed_answers import SignedAnswers, load_keys
 from hub.domain.connector import Batch, Connector, Feed, Setting
 from hub.domain.json import read_items, read_members
 from hub.domain.retry_after import read_retry_after
+from hub.domain.unreached import tell_unreached
 from hub.errors import HubError, Invalid, Unavailable
 
 T = TypeVar("T")
@@ -245,9 +246,9 @@ def _explained(fetch: Callable[[Place], T], place: Place) -> T:
         hint = {401: ": check the credentials", 403: ": the credentials may not read this collection", 404: ": check url"}.get(status, "")
         raise Unavailable(f"the server answered {status}{hint}") from e
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as e:
-        raise _Busy(f"the server cannot be reached: {type(e).__name__}") from e
+        raise _Busy(f"the server cannot be reached: {tell_unreached(e)}") from e
     except requests.RequestException as e:
-        raise Unavailable(f"the request cannot be made: {type(e).__name__}; check url") from e
+        raise Unavailable(f"the request cannot be made: {tell_unreached(e)}; check url") from e
     except (TAXIIServiceException, Invalid, AttributeError, TypeError, KeyError, RecursionError) as e:
         # The client takes the shape of an answer for granted: what it trips over is not TAXII 2.1.
         raise Unavailable(f"the server's answer is not TAXII 2.1: {str(e)[:200]}") from e

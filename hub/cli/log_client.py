@@ -9,6 +9,7 @@ import requests
 from hub.cli.remote import TIMEOUT_S, TRIES_MAX, TRY_AGAIN, Credentials, wait_s
 from hub.domain.tlog.note import VerifierKey
 from hub.domain.tlog.tiles import LEAF_BYTES_MAX, WIDTH
+from hub.domain.unreached import tell_unreached
 from hub.errors import Invalid, NotFound, Unavailable
 
 _ANSWER_BYTES_MAX = WIDTH * (LEAF_BYTES_MAX + 2)
@@ -77,7 +78,7 @@ class LogClient:
             ) as answer:
                 return answer, _body(answer)
         except requests.RequestException as e:
-            raise Unavailable(f"the hub cannot be reached: {type(e).__name__}") from e
+            raise Unavailable(f"the hub cannot be reached: {tell_unreached(e)}") from e
 
 
 def read_key(text: str) -> VerifierKey:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated, Any, TypeVar, cast
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import typer
@@ -29,6 +29,7 @@ from hub.domain.connector import Connector, Cursor, Feed
 from hub.domain.json import read_members
 from hub.domain.retry_after import read_retry_after
 from hub.domain.signing.keys import Signer
+from hub.domain.unreached import tell_unreached
 from hub.errors import Invalid, Unavailable
 from hub.service.connectors import load_connector
 
@@ -148,6 +149,8 @@ class Target:
     """A collection of another server, for writing."""
 
     def __init__(self, url: str, credentials: Credentials, ca_file: Path | None, wait_s: int, signer: Signer | None) -> None:
+        if not _is_address(url):
+            raise Invalid("--url: write the whole address of the collection, such as https://hub.example.org/taxii2/hub/collections/<id>/")
         auth = _Bearer(credentials.token) if credentials.token else None
         self._connection = _HTTPConnection(
             credentials.user, credentials.password, version="2.1", auth=auth, verify=str(ca_file) if ca_file else True
@@ -202,6 +205,15 @@ class Target:
             refusals.refuse("the server", "an object that the server did not name")
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is none, a name that cannot be one
+        return False
+
+
 class _TimedAdapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         return super().send(request, *args, **{**kwargs, "timeout": TIMEOUT_S})
@@ -232,7 +244,7 @@ def _asked(ask: Callable[[], T]) -> T:
                 raise Unavailable(f"the server answered {answer.status_code}{hints.get(answer.status_code, '')}") from e
             time.sleep(wait_s(answer, number))
         except requests.RequestException as e:
-            raise Unavailable(f"the server cannot be reached: {type(e).__name__}") from e
+            raise Unavailable(f"the server cannot be reached: {tell_unreached(e)}") from e
         except (TAXIIServiceException, AttributeError, TypeError, KeyError, ValueError) as e:
             if "does not match the url" in str(e):
                 raise Invalid("taxii2-client cannot use a collection's alias: give the address that holds its id") from e

@@ -260,4 +260,11 @@ async def test_half_a_credential_is_told(peer: TaxiiPeer, tmp_path: Path, option
 async def test_a_server_that_is_not_there_is_told(tmp_path: Path):
     url = "http://127.0.0.1:1/taxii2/root/collections/0e3b6a2e-5d3f-4c55-9f0e-4a0d4d2d9b1c/"
     done = await run("push", file_of(tmp_path / "in.ndjson", indicators(1)), "--url", url)
-    assert (done.exit_code, done.stderr) == (1, "the server cannot be reached: ConnectionError\n")
+    assert (done.exit_code, done.stderr) == (1, "the server cannot be reached: Connection refused\n")
+
+
+@pytest.mark.parametrize("url", ["foo", "//h/x", "ftp://127.0.0.1/x/", "http://[::1/", "http://a..b/", "http://127.0.0.1:x/"])
+async def test_an_address_that_is_none_is_told_in_words(tmp_path: Path, url: str):
+    done = await run("push", file_of(tmp_path / "in.ndjson", indicators(1)), "--url", url, "--token", "x")
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("--url: write the whole address of the collection, such as ")
