@@ -37,8 +37,7 @@ def test_every_file_is_listed():
 def test_the_example_is_in_order_and_decides_as_its_case_says():
     files = dict(PolicyBundle.load(SHIPPED).files)
     bundle = PolicyBundle.from_files({**files, "site.cedar": _block("cedar").encode()})
-    defaults = '[member]\nkind = "operator"\n[collection]\nreaders = ["everyone"]\n'
-    scenarios = parse_scenarios("readme.toml", (defaults + _block("toml")).encode())
+    scenarios = parse_scenarios("readme.toml", _block("toml").encode())
     assert [scenario.failure(bundle) for scenario in scenarios] == [None]
 
 
