@@ -48,10 +48,17 @@ def configured_witnesses(config: Config) -> list[Witness]:
             witness = Witness(VerifierKey.parse(key), url.strip())
         except Invalid as e:
             raise ConfigError(f"log_witnesses: {e.detail}") from e
-        if witness.key.kind is not Kind.COSIGNATURE or urlsplit(witness.url).scheme not in ("http", "https"):
+        if witness.key.kind is not Kind.COSIGNATURE or not _is_address(witness.url):
             raise ConfigError('log_witnesses: write what `hub witness` shows, a space, and its address: "NAME+ID+KEY https://…"')
         found.append(witness)
     return found
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:  # brackets that do not match
+        return False
 
 
 async def have_cosigned(hub: Hub, client: WitnessClient, witness: Witness) -> bool:

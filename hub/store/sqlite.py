@@ -280,8 +280,8 @@ def _sqlite_error(error: sqlite3.Error) -> Exception:
     """Return what an error of the driver means to callers; itself, where it is our own mistake."""
     if isinstance(error, sqlite3.IntegrityError):
         return _duplicate_of(str(error)) or error
-    full_or_busy = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR)
-    if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in full_or_busy:
+    not_now = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
+    if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in not_now:
         return Unavailable("the database cannot take this now; try again later", reason=str(error))
     return error
 

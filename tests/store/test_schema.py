@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 import hub.store.tables
-from hub.errors import ConfigError
+from hub.errors import ConfigError, Unavailable
 from hub.store.database import Duplicate, open_database, prepare
+from hub.store.directory import bump_revision
 from hub.store.migrate import upgrade
 from hub.store.schema import MIGRATIONS, check_migrated, head, revisions
 
@@ -101,6 +102,18 @@ async def test_writes_that_share_a_commit_fail_alone(database_url: str) -> None:
     async with db.read() as conn:
         stored = await conn.fetch(prepare(root.select().with_only_columns(root.c.slug)))
     assert {row[0] for row in stored} >= {f"r{n}" for n in range(15)}
+    await db.close()
+
+
+async def test_a_file_that_may_only_be_read_is_unavailable_to_who_writes(sqlite_url: str) -> None:
+    db = await open_database(sqlite_url)
+
+    async def write(conn) -> None:  # noqa: ANN001
+        conn.raw.execute("PRAGMA query_only=ON")  # what a file system that is mounted anew for reading alone comes to
+        await bump_revision(conn)
+
+    with pytest.raises(Unavailable, match="the database cannot take this now"):
+        await db.write(write)
     await db.close()
 
 

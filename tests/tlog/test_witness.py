@@ -196,8 +196,13 @@ async def test_a_witness_that_lies_stops_nothing(sqlite_url: str) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    ["nonsense https://w.example/", f"{log_key(ORIGIN, LOG)} https://w.example/", f"{witness_key(NAME, LOG)} ftp://w"],
-    ids=["no_key", "the_key_of_a_log", "no_address_of_http"],  # the keys differ in each process
+    [
+        "nonsense https://w.example/",
+        f"{log_key(ORIGIN, LOG)} https://w.example/",
+        f"{witness_key(NAME, LOG)} ftp://w",
+        f"{witness_key(NAME, LOG)} http://[::1",
+    ],
+    ids=["no_key", "the_key_of_a_log", "no_address_of_http", "brackets_that_do_not_match"],  # the keys differ in each process
 )
 def test_a_setting_that_names_no_witness_is_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match="log_witnesses"):
