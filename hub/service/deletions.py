@@ -4,6 +4,7 @@ Policy is asked before the transaction in which they go, and about the labels th
 time of the transaction, nothing is deleted, and policy is asked again.
 """
 
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from itertools import groupby
 
@@ -45,7 +46,7 @@ async def with_audiences(
 
 
 async def tell_deletion(conn: Connection, audiences: Audiences, batch: Batch, stix_id: str, gone: Sequence[EntryState]) -> None:
-    """Write down that entries of one object are gone, once for each label, in the transaction in which they go.
+    """Write down that entries of one object are gone, in the transaction in which they go: together those with one label and audience.
 
     Args:
         batch: the state of the collection.
@@ -53,13 +54,18 @@ async def tell_deletion(conn: Connection, audiences: Audiences, batch: Batch, st
     Raises:
         Relabelled: nobody knows the audience of one of them.
     """
-    for label, group in groupby(sorted(gone, key=_label), key=_label):
+    for label, of_label in groupby(sorted(gone, key=_label), key=_label):
         if label not in audiences:
             raise Relabelled
-        entries = list(group)
-        age_us = max(batch.now_us, batch.clock_us) - min(entry.date_us for entry in entries)
-        audience = frozenset(member for member, delay_us in audiences[label].items() if delay_us <= age_us)
-        await record_deletion(conn, batch.collection_row, stix_id, entries, audience, now_us=batch.now_us)
+        clock_us = max(batch.now_us, batch.clock_us)
+        delays_us = sorted(set(audiences[label].values()))
+        by_reach: dict[int, list[EntryState]] = {}  # by how many of the delays they have waited
+        for entry in of_label:
+            by_reach.setdefault(bisect_right(delays_us, clock_us - entry.date_us), []).append(entry)
+        for reach, entries in sorted(by_reach.items()):
+            passed_us = delays_us[:reach]
+            audience = frozenset(member for member, delay_us in audiences[label].items() if delay_us in passed_us)
+            await record_deletion(conn, batch.collection_row, stix_id, entries, audience, now_us=batch.now_us)
 
 
 async def _audiences(hub: Hub, directory: Directory, held: HeldCollection, stix_ids: Collection[str]) -> Audiences:

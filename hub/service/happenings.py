@@ -4,7 +4,7 @@ The feed is the outbox. What came into a view after a date is read from the feed
 nothing can be missed, and what is read twice is the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -23,11 +23,12 @@ from hub.domain.webhooks.subscription import Happening
 from hub.service.context import Hub
 from hub.service.view import Seen, may_read, see
 from hub.store.feed import Selection, bodies, list_labels, page_of_keys
-from hub.store.happened import HUB_ROW, HappenedEntry, StoredEvent, entries_happened, events_after
+from hub.store.happened import HUB_ROW, HappenedEntry, StoredEvent, entries_happened, events_after, producers_of
 from hub.store.subscriptions import Held, load_subscriptions, read_edition
 
 PAGE = 200  # happenings that are read at a time
 _PAGE_BYTES_MAX = 4_000_000  # of objects that are looked into at a time
+_LOOKED_INTO_MAX = 16  # deleted versions, whose sizes nobody kept, at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class Reading:
         ]
         if urgent is False:
             happened = [one for one in happened if not one.is_urgent]
-        happened += [_beside(held, event, labels) for event in stored]
+        happened += await self._beside(held, stored, labels)
         return Stretch(tuple(sorted(happened, key=lambda one: one.at_us)), end_us)
 
     async def _urgent_part(self, held: HeldCollection, view: View) -> View:
@@ -152,6 +153,31 @@ class Reading:
         async with self.hub.db.read() as conn:
             stored = await events_after(conn, collection_row, after_us=after_us, until_us=until_us, limit=PAGE)
         return stored, stored[-1].date_us if len(stored) == PAGE else until_us
+
+    async def _beside(
+        self, held: HeldCollection, stored: Sequence[StoredEvent], labels: Mapping[LabelId, tuple[Label, ...]]
+    ) -> list[Happened]:  # fmt: skip
+        """Return what was written down about objects; filters look at what is gone as they looked at it while it was there."""
+        async with self.hub.db.read() as conn:
+            producers = await producers_of(conn, {event.gone[0] for event in stored if event.gone})
+        named = await self._named_by([row for event in stored for row in event.gone])
+        happened = []
+        for event in stored:
+            known = labels[event.label] if event.label is not None else ()
+            producer = producers[event.gone[0]] if event.gone else None  # all versions of an object have one
+            observables = frozenset[str]().union(*(named.get(row, ()) for row in event.gone))
+            happening = Happening((event.kind,), held.collection.id, known, event.subject.partition("--")[0], producer, observables)
+            happened.append(Happened(event.date_us, happening, stored=event))
+        return happened
+
+    async def _named_by(self, version_rows: Sequence[int]) -> dict[int, frozenset[str]]:
+        """Return what versions name, by row, where a filter looks at it."""
+        named: dict[int, frozenset[str]] = {}
+        for first in range(0, len(version_rows) if self.wants_observables else 0, _LOOKED_INTO_MAX):
+            async with self.hub.db.read() as conn:
+                found = await bodies(conn, version_rows[first : first + _LOOKED_INTO_MAX])
+            named.update({row: keys_of(orjson.loads(body)) for row, body in found.items()})
+        return named
 
     def _entry(
         self, held: HeldCollection, seen: Seen, entry: HappenedEntry, at_us: int, body: bytes, labels: tuple[Label, ...]
@@ -193,12 +219,6 @@ def _fitting(keys: list[tuple[int, int, int]], end_us: int) -> tuple[list[tuple[
         if n and total > _PAGE_BYTES_MAX:
             return keys[:n], keys[n - 1][0]
     return keys, end_us
-
-
-def _beside(held: HeldCollection, event: StoredEvent, labels: Mapping[LabelId, tuple[Label, ...]]) -> Happened:
-    known = labels[event.label] if event.label is not None else ()
-    happening = Happening((event.kind,), held.collection.id, known, event.subject.partition("--")[0])
-    return Happened(event.date_us, happening, stored=event)
 
 
 def _for_member(stretch: Stretch, member: Member, seen: Seen | None) -> Stretch:

@@ -25,6 +25,7 @@ AUDIENCE = table("audience")
 MOVED = table("moved_entry")
 CLOCK = table("collection_clock")
 
+_GONE = "gone"  # beside the facts, and none of them
 HUB_ROW = 0  # stands for a collection where an event belongs to none
 
 _OLDER = ENTRY.alias("older")
@@ -90,6 +91,7 @@ _EVENTS_AFTER = prepare(
 _EVENTS_AT = prepare(
     select(*_EVENT_COLUMNS).where(EVENT.c.collection_row == bindparam("collection"), among(EVENT.c.date_us, "dates"))
 )  # fmt: skip
+_PRODUCERS = prepare(select(VERSION.c.row, VERSION.c.producer_id).where(among(VERSION.c.row, "rows")))
 _AUDIENCES = prepare(select(AUDIENCE.c.digest, AUDIENCE.c.members).where(among(AUDIENCE.c.digest, "digests")))
 _ADD_AUDIENCE = prepare(insert(AUDIENCE))
 
@@ -139,6 +141,7 @@ class StoredEvent:
     audience: frozenset[MemberId] = frozenset()  # who saw that entry at that moment
     version: str | None = None
     facts: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+    gone: tuple[int, ...] = ()  # rows of the versions that were deleted: what filters look into, and nobody is told
 
     def concerns(self, member: MemberId, view: View | None) -> bool:
         """Whether it is for a member with this view of its collection: of what it never saw, or may know no more, it is not told."""
@@ -175,9 +178,10 @@ async def record_event(conn: Connection, event: StoredEvent, *, now_us: int, col
     clock_us, _ = await lock_collection(conn, collection_row)
     date_us = first_date(clock_us, now_us)
     audience = await _keep_audience(conn, event.audience) if event.audience else None
+    facts = json.dumps(dict(event.facts) | ({_GONE: event.gone} if event.gone else {}))
     await conn.execute(
         _ADD_EVENT, collection_row=collection_row, date_us=date_us, kind=event.kind.value, member_id=event.member, label_id=event.label,
-        audience=audience, subject=event.subject, version=event.version, facts=json.dumps(dict(event.facts)),
+        audience=audience, subject=event.subject, version=event.version, facts=facts,
     )  # fmt: skip
     await conn.execute(_MOVE_CLOCK, collection=collection_row, clock=date_us)
 
@@ -190,9 +194,10 @@ async def labels_of(conn: Connection, collection_row: int, stix_ids: Collection[
 async def record_deletion(
     conn: Connection, collection_row: int, stix_id: str, gone: Sequence[EntryState], audience: frozenset[MemberId], *, now_us: int
 ) -> None:
-    """Write down that entries of one object, which had the same label, are gone, and who saw any of them."""
+    """Write down that entries of one object, which had the same label and were seen by the same members, are gone, and by whom."""
     version = format_timestamp(gone[0].version_us) if len(gone) == 1 else None
-    event = StoredEvent(EventKind.DELETED, stix_id, label=gone[0].label.id, audience=audience, version=version)
+    rows = tuple(entry.version.row for entry in gone if entry.version.row is not None)
+    event = StoredEvent(EventKind.DELETED, stix_id, label=gone[0].label.id, audience=audience, version=version, gone=rows)
     await record_event(conn, event, now_us=now_us, collection_row=collection_row)
 
 
@@ -207,17 +212,23 @@ async def events_at(conn: Connection, collection_row: int, dates_us: Sequence[in
     return {event.date_us: event for event in found}
 
 
+async def producers_of(conn: Connection, version_rows: Collection[int]) -> dict[int, MemberId]:
+    """Return the producers of versions by row, as those know them who may see the versions."""
+    return {row: MemberId(producer) for row, producer in await conn.fetch(_PRODUCERS, rows=list(version_rows))}
+
+
 async def _events(conn: Connection, rows: Sequence[Row]) -> list[StoredEvent]:
     digests = {digest for *_, digest, _, _ in rows if digest is not None}
     kept = await conn.fetch(_AUDIENCES, digests=sorted(digests)) if digests else ()
     audiences = {digest: frozenset(map(MemberId, json.loads(members))) for digest, members in kept}
-    return [
-        StoredEvent(
-            EventKind(kind), subject, date_us, MemberId(member) if member is not None else None,
-            LabelId(label) if label is not None else None, audiences.get(digest, frozenset()), version, json.loads(facts),
-        )
-        for date_us, kind, subject, member, label, digest, version, facts in rows
-    ]  # fmt: skip
+    found = []
+    for date_us, kind, subject, member, label, digest, version, stored in rows:
+        facts = json.loads(stored)
+        gone = tuple(facts.pop(_GONE, ()))
+        for_member, of_label = MemberId(member) if member is not None else None, LabelId(label) if label is not None else None
+        audience = audiences.get(digest, frozenset())
+        found.append(StoredEvent(EventKind(kind), subject, date_us, for_member, of_label, audience, version, facts, gone))
+    return found
 
 
 async def _keep_audience(conn: Connection, audience: frozenset[MemberId]) -> str:

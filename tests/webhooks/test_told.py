@@ -18,7 +18,7 @@ from hub.service.members import resume_member, suspend_member
 from hub.service.remove import delete_object
 from hub.service.subscriptions import FilterWish
 from hub.store.database import Database
-from tests.standing.world import World
+from tests.standing.world import World, shared_with
 from tests.taxii.content import DAY_2, Object, indicator, version_of
 from tests.watched import Watched
 from tests.webhooks.hooks import log_of, subscribe
@@ -117,6 +117,40 @@ async def test_a_deletion_is_told_to_who_saw_it_though_it_could_see_nothing_in_b
     await make_all(world.hub)
     await regain(world)
     assert await told(world, recorder) == [("deleted", obj["id"])]
+
+
+async def test_a_deletion_is_told_by_a_filter_that_looks_at_the_producer_or_at_what_an_object_names(world: World, recorder: Recorder):
+    energy, other = (await world.member("energy")).id, (await world.member("water")).id
+    wishes = {
+        "by-producer": FilterWish(producers=[energy]), "by-value": FilterWish(values=["evil.example"]),
+        "by-both": FilterWish(producers=[energy], values=["evil.example"]),
+        "another-producer": FilterWish(producers=[other]), "another-value": FilterWish(values=["good.example"]),
+    }  # fmt: skip
+    for (name, wish), member in zip(wishes.items(), ["telecoms", "telecoms", "sister", "sister", "agency"], strict=True):
+        await subscribe(world.hub, f"https://{name}.example/", member, ordered=True, filter=wish)
+    await world.push("energy", obj := indicator(pattern="[domain-name:value = 'www.evil.example']"))
+    await world.push("energy", version_of(obj, DAY_2, pattern="[ipv4-addr:value = '203.0.113.7']"))
+    await told(world, recorder)
+    await delete(world, obj)
+    assert await told(world, recorder) == [("deleted", obj["id"])] * 3
+    assert {endpoint.url for endpoint, _ in recorder.sent} == {
+        f"https://{name}.example/" for name in ("by-producer", "by-value", "by-both")
+    }
+    assert all(data.keys().isdisjoint({"gone", "version"}) for data in recorder.data)
+
+
+async def test_of_versions_that_are_gone_only_those_count_that_a_member_saw(world: World, recorder: Recorder):
+    for value in ("good.example", "evil.example"):
+        await subscribe(world.hub, f"https://{value}/", "water", ordered=True, filter=FilterWish(values=[value]))
+    obj = indicator(pattern="[domain-name:value = 'good.example']", **shared_with(release="reciprocal"))
+    await world.push("energy", obj)
+    world.pass_time(hours=73)  # by then water sees it, and a day later it sees none that came since
+    await world.push("energy", version_of(obj, DAY_2, pattern="[domain-name:value = 'evil.example']"))
+    assert await told(world, recorder) == [("added", obj["id"])]
+    world.pass_time(hours=24)
+    await delete(world, obj)
+    assert await told(world, recorder) == [("deleted", obj["id"])]
+    assert {endpoint.url for endpoint, _ in recorder.sent} == {"https://good.example/"}
 
 
 class Interrupted(Watched):
