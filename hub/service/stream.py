@@ -19,7 +19,6 @@ from hub.service.context import Hub
 from hub.service.happenings import Happened, Reading, as_told_after, view_of
 from hub.service.report_backs import note_fetched
 from hub.service.telling import tell_beside, tell_entry
-from hub.service.view import rights
 from hub.store.feed import bodies
 from hub.store.happened import HUB_ROW, Clock, read_clocks
 
@@ -51,7 +50,7 @@ class Stream:
         self._member = member.id
         self._filter = filter
         self._full = full
-        self._began_us = position.began_us
+        self._others_us = position.others_us
         self._told_us = dict(position.told_us)
         self._caught_up_us = dict(position.caught_up_us)
         self._directory: Directory | None = None  # by which all was told
@@ -59,7 +58,7 @@ class Stream:
     @property
     def id(self) -> str:
         """How far the stream has told, for `Last-Event-ID`."""
-        return seal(self._hub.secret, self._member, StreamPosition(self._began_us, self._told_us, self._caught_up_us))
+        return seal(self._hub.secret, self._member, StreamPosition(self._told_us, self._caught_up_us, self._others_us))
 
     async def tell(self, directory: Directory, write: Write) -> bool:
         """Tell what has happened since, a page at most; return whether there may be more, for which the directory is looked at again."""
@@ -138,7 +137,7 @@ class Stream:
         return tell_beside(held, one.stored, labels, id=id)
 
     def _position(self, collection_row: int) -> int:
-        return self._told_us.get(collection_row, self._began_us)
+        return self._told_us.get(collection_row, self._others_us)
 
     def _event_id(self, collection_row: int, at_us: int) -> str:
         """Return an id that is the same whenever the member is told of this."""
@@ -155,7 +154,7 @@ async def condition_of(hub: Hub) -> Condition:
 async def open_stream(
     hub: Hub, directory: Directory, principal: Principal, filter: Filter, *, full: bool, last_event_id: str | None
 ) -> Stream:  # fmt: skip
-    """Return the stream of the caller's member, after its last event; or from now on.
+    """Return the stream of the caller's member, after its last event; or from now on, but for what it cannot read yet: that comes whole.
 
     Raises:
         Withheld: the caller acts for no member, and sees no content.
@@ -170,6 +169,7 @@ async def open_stream(
         clocks = await read_clocks(conn)
     told_us = {HUB_ROW: clocks[HUB_ROW].clock_us}
     for held in directory.collections.values():
-        if held.row in clocks and (await rights(hub, directory, principal, held.collection)).can_read:
-            told_us[held.row] = clocks[held.row].clock_us
-    return Stream(hub, member, filter, StreamPosition(hub.now_us(), told_us, told_us), full=full)
+        seen = await view_of(hub, directory, member, held)
+        if seen is not None:
+            told_us[held.row] = seen.clock_us
+    return Stream(hub, member, filter, StreamPosition(told_us, told_us), full=full)

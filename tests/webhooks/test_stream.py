@@ -26,17 +26,17 @@ from hub.domain.member import Principal, Role
 from hub.domain.stix_tlp import TLP2_IDS
 from hub.domain.taxii import ALL_VERSIONS, Query, Right, VersionMatch
 from hub.domain.webhooks.event import CONTENT_BYTES_MAX, Event, EventKind
-from hub.domain.webhooks.position import StreamPosition, seal, unseal
+from hub.domain.webhooks.position import COLLECTIONS_MAX, StreamPosition, seal, unseal
 from hub.domain.webhooks.subscription import Filter
 from hub.errors import NotUnderstood
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
-from hub.service.collections import grant_right, revoke_right
+from hub.service.collections import add_collection, grant_right, revoke_right
 from hub.service.credentials import issue_token, revoke_token
 from hub.service.groups import add_group
 from hub.service.members import suspend_member
 from hub.service.remove import delete_object
-from hub.service.stream import Stream
+from hub.service.stream import open_stream
 from hub.store.happened import StoredEvent, record_event
 from hub.web.keys import CONFIG
 from hub.web.metrics import METRICS
@@ -278,7 +278,8 @@ async def test_who_loses_a_right_between_reading_and_telling_is_not_told(site: A
     member = (await site.hub.directory()).find_member("energy")
     assert member is not None
     await grant_right(site.hub, COMMAND_LINE, site.community.hidden, Right.READ, "member:energy")
-    stream = Stream(site.hub, member, Filter(), StreamPosition(site.hub.now_us(), {}), full=False)
+    reader = Principal("test", Role.READER, member)
+    stream = await open_stream(site.hub, await site.hub.directory(), reader, Filter(), full=False, last_event_id=None)
     ids = await share(site, *(indicator() for _ in range(3)), collection="hidden")
     told: list[Event] = []
     now_us = site.hub.now_us
@@ -307,16 +308,56 @@ async def test_what_is_for_one_member_alone_is_told_to_nobody_else(site: Adminis
         assert (await other.next()).event["subject"] == id
 
 
-async def test_a_right_that_comes_while_the_stream_is_open_brings_what_comes_after(site: Administered):
-    async with listening(site, who="reader") as client:
-        await share(site, indicator(), collection="hidden")
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_a_collection_that_is_opened_later_is_told_from_its_beginning(site: Administered, *, comes_back: bool):
+    [before] = await share(site, indicator(), collection="hidden")
+    await share(site, indicator())
+    async with listening(site, query="?types=indicator&events=added" + "&wait=false" * comes_back) as client:
+        if comes_back:
+            assert await client.rest() == []
+        [during] = await share(site, indicator(), collection="hidden")
         answer = await site.ask("admin", "PUT", f"/collections/{site.community.hidden}/rights/read/member:energy")
         assert answer.status == 200
-        [id] = await share(site, indicator(), collection="hidden")
-        subjects = []
-        while id not in subjects:
-            told = await client.next()
-            subjects.append(told.event["subject"])
+        [after] = await share(site, indicator(), collection="hidden")
+        subjects: list[str] = []
+        while not comes_back and after not in subjects:
+            subjects.append((await client.next()).event["subject"])
+    async with listening(site, query="?types=indicator&events=added&wait=false", last_id=client.last_id) as again:
+        subjects += [told.event["subject"] for told in await again.rest()]
+    assert subjects[-3:] == [before, during, after]
+    assert len(set(subjects)) == len(subjects)
+
+
+async def test_a_collection_that_is_made_while_a_stream_is_open_is_told_whole_whatever_clock_made_it(site: Administered):
+    await share(site, indicator())
+    async with listening(site, query="?types=indicator") as client:
+        now_us = site.hub.now_us
+        site.hub.now_us = lambda: now_us() - 3_600_000_000  # of a node that is late
+        await add_collection(site.hub, COMMAND_LINE, title="New", alias="new", readers=["everyone"], writers=["everyone"])
+        [id] = await share(site, indicator(), collection="new")
+        assert (await client.next()).event["subject"] == id
+
+
+async def test_who_opens_a_stream_is_told_nothing_of_the_past_of_what_it_reads_though_it_never_polled(site: Administered):
+    await share(site, indicator())
+    for _ in range(2):
+        async with listening(site, query="?wait=false") as client:
+            assert await client.rest() == []
+    async with listening(site, query="?wait=false", last_id=client.last_id) as again:
+        assert await again.rest() == []
+
+
+def test_of_more_collections_than_a_position_can_name_none_is_told_anew_from_its_beginning():
+    member, secret = MemberId("identity--1"), b"k" * 32
+    told_us = {row: 1_000_000 + row * 7 % 4_099 for row in range(COLLECTIONS_MAX + 50)}
+    text = seal(secret, member, StreamPosition(told_us, told_us))
+    position = unseal(secret, member, text)
+    assert len(text) <= 65_536
+    assert len(position.told_us) == COLLECTIONS_MAX
+    assert all(us == told_us[row] == position.caught_up_us[row] for row, us in position.told_us.items())
+    assert position.others_us == min(us for row, us in told_us.items() if row not in position.told_us) >= max(position.told_us.values())
+    later = StreamPosition({row: us + 10_000 for row, us in told_us.items()}, {}, position.others_us)
+    assert unseal(secret, member, seal(secret, member, later)).others_us == position.others_us, "of some, nothing was told since"
 
 
 async def test_a_member_has_so_many_streams_at_a_time_and_gets_back_what_it_closes(sqlite_url: str):
@@ -363,7 +404,7 @@ async def test_an_id_of_another_member_or_another_make_is_refused(site: Administ
 
 def test_a_position_is_read_as_it_was_sealed_and_nothing_else_is():
     member, secret = MemberId("identity--1"), b"k" * 32
-    for position in (StreamPosition(0, {}), StreamPosition(1_795_253_400_000_000, {0: 5, 7: 2**63, 2**32 - 1: 1}, {7: 2**63, 0: 4})):
+    for position in (StreamPosition({}), StreamPosition({0: 5, 7: 2**63, 2**32 - 1: 1}, {7: 2**63, 0: 4}, 1_795_253_400_000_000)):
         text = seal(secret, member, position)
         assert unseal(secret, member, text) == position
         raw = bytearray(base64.urlsafe_b64decode(text))
