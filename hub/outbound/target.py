@@ -73,16 +73,16 @@ def check_url(text: str, rules: Rules, opened: tuple[Network, ...] = ()) -> URL:
         raise Invalid(f"url: at most {URL_CHARS_MAX} visible ASCII characters; write an international name in its xn-- form")
     try:
         url = URL(text)
-        port = url.port
+        port, host = url.port, url.host  # a host in xn-- form is read only here
     except ValueError as e:
         raise Invalid("url: this is no URL") from e
     if url.scheme != "https" and not (rules.allow_http and url.scheme == "http"):
         raise Invalid("url: it begins with https://")
-    if not url.host or "@" in _authority(text) or url.raw_fragment or text.endswith("#"):
+    if not host or "@" in _authority(text) or url.raw_fragment or text.endswith("#"):
         raise Invalid("url: a host is needed, and neither a username, a password nor a fragment is taken")
     if rules.ports and port not in rules.ports:
         raise Invalid(f"url: the port must be one of {', '.join(map(str, sorted(rules.ports)))}")
-    _check_host(url.host, opened)
+    _check_host(host, opened)
     return url
 
 

@@ -262,6 +262,7 @@ def test_private_networks_are_opened_to_the_last_address():
         ("https://hooks.example.org:0/", "the port"), ("https://u:p@hooks.example.org/", "username"),
         ("https://@hooks.example.org/", "username"),
         ("https://hooks.example.org/#x", "fragment"), ("https:///x", "host"), ("https://hooks.example.org:99999/", "no URL"),
+        ("https://xn--127-0-0-1.example/", "no URL"), ("https://xn--a.example/", "no URL"), ("https://xn--1ug66c.ws/", "no URL"),
         ("https://h\u00f6oks.example.org/", "xn--"), ("https://hooks.example.org/" + "x" * 2048, "2048"), ("https://intranet/", REFUSED),
         ("https://hooks.example.org/ x", "visible"), ("", "visible"),
     ],
