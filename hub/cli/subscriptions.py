@@ -172,10 +172,15 @@ def replay_deliveries(
 
     async def work(hub: Hub) -> models.Replay:
         since_us, until_us = (parse_timestamp(text) if text is not None else None for text in (since, until))
-        count = await delivery_log.replay_deliveries(
-            hub, COMMAND_LINE, subscription, id=delivery, since_us=since_us, until_us=until_us, state=state
-        )
-        return models.Replay(deliveries=count)
+        until_us = until_us or hub.now_us()  # what is made meanwhile is none of it
+        count, after = 0, None
+        while True:
+            replayed = await delivery_log.replay_deliveries(
+                hub, COMMAND_LINE, subscription, id=delivery, since_us=since_us, until_us=until_us, state=state, after=after
+            )
+            count, after = count + replayed.deliveries, replayed.next
+            if after is None:
+                return models.Replay(deliveries=count, next=None)
 
     show_one(with_hub(ctx, work), as_json=as_json)
 

@@ -18,7 +18,7 @@ from hub.domain.directory import Directory
 from hub.domain.ids import DeliveryId, MemberId, SubscriptionId, new_uuid
 from hub.domain.label import Severity, Tlp
 from hub.domain.member import Member, Principal, Role
-from hub.domain.naming import checked_member_id, checked_name, checked_sectors, checked_topic
+from hub.domain.naming import checked_member_id, checked_name, checked_sectors, checked_topic, is_uuid
 from hub.domain.webhooks.delivery import Attempt
 from hub.domain.webhooks.event import Event, EventKind
 from hub.domain.webhooks.formats import render
@@ -45,7 +45,7 @@ from hub.store.audit import add_audit
 from hub.store.database import Connection
 from hub.store.happened import HUB_ROW, StoredEvent, read_clocks, record_event
 from hub.store.lanes import rouse
-from hub.store.subscriptions import Position, count_subscriptions, find_subscription, move_edition, write_subscription
+from hub.store.subscriptions import Position, count_subscriptions, find_removed, find_subscription, move_edition, write_subscription
 
 _KEYS_MAX = 2
 _HUB = "hub"  # who disables
@@ -111,6 +111,21 @@ async def get_subscription(hub: Hub, principal: Principal, id: str, role: Role =
     if found is None:
         raise NotFound("there is no such subscription")
     return found
+
+
+async def row_with_log(hub: Hub, principal: Principal, id: str) -> int:
+    """Return the row of a subscription that has a log: also of one that was removed.
+
+    Raises:
+        NotFound: there is none, or none that `principal` may know of.
+    """
+    with contextlib.suppress(NotFound):
+        return (await get_subscription(hub, principal, id)).row
+    async with hub.db.read() as conn:
+        removed = await find_removed(conn, id) if is_uuid(id) else None
+    if removed is None or not _is_of(principal, removed.member):
+        raise NotFound("there is no such subscription")
+    return removed.row
 
 
 async def add_subscription(hub: Hub, directory: Directory, principal: Principal, wish: Wish, *, member: str | None = None) -> Added:
@@ -311,7 +326,11 @@ def _owner(directory: Directory, principal: Principal, name: str | None) -> Memb
 
 
 def _may_know(principal: Principal, subscription: Subscription) -> bool:
-    return is_admin(principal) or (principal.member is not None and principal.member.id == subscription.member)
+    return _is_of(principal, subscription.member)
+
+
+def _is_of(principal: Principal, member: MemberId) -> bool:
+    return is_admin(principal) or (principal.member is not None and principal.member.id == member)
 
 
 def _key(wish: Wish) -> SharedSecret | PrivateKey:

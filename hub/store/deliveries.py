@@ -80,6 +80,7 @@ _TO_REPLAY = prepare(
         DELIVERY.c.subscription_row == bindparam("subscription"),
         DELIVERY.c.done_us.is_not(None),
         or_(bindparam("any_id") == 1, DELIVERY.c.id == bindparam("id")),
+        DELIVERY.c.row > bindparam("after"),
         DELIVERY.c.created_us >= bindparam("since"),
         DELIVERY.c.created_us <= bindparam("until"),
         or_(bindparam("any_state") == 1, DELIVERY.c.state == bindparam("state")),
@@ -208,20 +209,24 @@ async def list_deliveries(
 
 async def replay(
     conn: Connection, subscription_row: int, *, now_us: int, limit: int, id: DeliveryId | None = None, since_us: int = 0,
-    until_us: int = 2**62, state: DeliveryState | None = None,
-) -> int:  # fmt: skip
-    """Put deliveries that are done in line again, the oldest first; return how many. What is given by more than one argument is all so."""
-    rows = await conn.fetch(
-        _TO_REPLAY, subscription=subscription_row, any_id=int(id is None), id=id_bytes(id) if id else b"", since=since_us, until=until_us,
-        any_state=int(state is None), state=state.value if state else "", limit=limit,
+    until_us: int = 2**62, state: DeliveryState | None = None, after: int = 0,
+) -> list[int]:  # fmt: skip
+    """Put deliveries that are done in line again, from above the row `after`, the oldest first; return their rows.
+
+    What is given by more than one argument is all so.
+    """
+    found = await conn.fetch(
+        _TO_REPLAY, subscription=subscription_row, any_id=int(id is None), id=id_bytes(id) if id else b"", after=after, since=since_us,
+        until=until_us, any_state=int(state is None), state=state.value if state else "", limit=limit,
     )  # fmt: skip
+    rows = [row for (row,) in found]
     if rows:
-        await conn.execute(_REPLAY, rows=[row for (row,) in rows], now=now_us, new_rank=Rank.RETRY.value)
+        await conn.execute(_REPLAY, rows=rows, now=now_us, new_rank=Rank.RETRY.value)
         ((_, due_us, rank, rest_until_us, _),) = await conn.fetch(_LOCK_LANES, subscriptions=[subscription_row])
         waiting = await conn.fetch_value(_WAITING, subscription=subscription_row)
         values = (subscription_row, *_due(due_us, rank, rest_until_us, Rank.RETRY, now_us), waiting)
         await conn.change([Change(LANE, _LANE_COLUMNS, [values], keys=1)])
-    return len(rows)
+    return rows
 
 
 async def is_waiting(conn: Connection, subscription_row: int, id: DeliveryId) -> bool:

@@ -57,6 +57,11 @@ _EDITION = prepare(select(EDITION.c.value).where(EDITION.c.id == 1))
 _STAND = prepare(select(select(REVISION.c.value).where(REVISION.c.id == 1).scalar_subquery(), _NOW))
 _MOVE_EDITION = prepare(update(EDITION).where(EDITION.c.id == 1).values(value=EDITION.c.value + 1))
 _ADD_LANE = prepare(insert(LANE))
+_FIND_REMOVED = prepare(
+    select(SUBSCRIPTION.c.row, SUBSCRIPTION.c.member_id).where(
+        SUBSCRIPTION.c.id == bindparam("id"), SUBSCRIPTION.c.state == SubscriptionState.REMOVED.value
+    )
+)
 _CURSORS = prepare(
     select(CURSOR.c.subscription_row, CURSOR.c.collection_row, CURSOR.c.after_us, CURSOR.c.urgent_us, CURSOR.c.caught_up_us).where(
         among(CURSOR.c.subscription_row, "subscriptions")
@@ -76,6 +81,13 @@ class Position(NamedTuple):
     def at(cls, clock_us: int) -> "Position":
         """Return the position of a subscription that has been told all."""
         return cls(clock_us, clock_us, clock_us)
+
+
+class Removed(NamedTuple):
+    """What is left of a subscription beside its log."""
+
+    row: int
+    member: MemberId
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,12 @@ async def find_subscription(conn: Connection, secret: bytes, subscription_row: i
     """Return a subscription that is not removed."""
     row = await conn.fetch_one(_FIND, subscription=subscription_row)
     return _subscription(secret, row) if row is not None else None
+
+
+async def find_removed(conn: Connection, id: str) -> Removed | None:
+    """Return a subscription that was removed."""
+    row = await conn.fetch_one(_FIND_REMOVED, id=id)
+    return Removed(row[0], MemberId(row[1])) if row is not None else None
 
 
 async def write_subscription(conn: Connection, secret: bytes, changed: Subscription) -> None:

@@ -85,10 +85,12 @@ async def test_what_is_sent_is_paused_logged_and_sent_again(receiver: Receiver, 
     await until(are_delivered)
     logged, _ = sorted(await run("log", id, "--limit", "1000"), key=lambda delivery: delivery["sequence"])
     assert (logged["event"], logged["attempts"][0]["status"], logged["id"]) == ("added", 200, receiver.received[0].id)
-    assert await run("replay", id, "--delivery", logged["id"]) == {"deliveries": 1}
+    assert await run("replay", id, "--delivery", logged["id"]) == {"deliveries": 1, "next": None}
+    assert await run("replay", id, "--since", "2026-01-01T00:00:00Z", "--state", "dead") == {"deliveries": 0, "next": None}
     again = (await receiver.until(3))[2]
     assert again.id == logged["id"]
     assert receiver.verified(rotated["key"], [again]) == [again.json], "signed by the new secret"
     assert "there is no such" in await run("replay", id, "--delivery", id, code=1)
     assert (await run("remove", id))["state"] == "removed"
     assert await run("list") == []
+    assert logged["id"] in [delivery["id"] for delivery in await run("log", id)], "the log stays for a while"

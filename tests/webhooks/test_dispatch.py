@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -12,15 +13,17 @@ from sqlalchemy import bindparam, select, update
 
 from hub.domain.ids import CollectionId, MemberId, SubscriptionId
 from hub.domain.label import Label, Tlp
-from hub.domain.member import MemberKind, Standing
+from hub.domain.member import MemberKind, Role, Standing
 from hub.domain.taxii import ALL_VERSIONS, Query, Right
 from hub.domain.webhooks.delivery import Message
 from hub.domain.webhooks.sealing import unseal
 from hub.domain.webhooks.signature import signing_key
 from hub.domain.webhooks.subscription import Endpoint, Subscription
-from hub.errors import Unavailable
+from hub.errors import NotFound, Unavailable
+from hub.service import delivery_log
 from hub.service.administer import COMMAND_LINE
 from hub.service.collections import revoke_right
+from hub.service.delivery_log import list_deliveries, replay_deliveries
 from hub.service.events import may_be_full
 from hub.service.fan_out import WAITING_MAX, FanOut
 from hub.service.members import change_member
@@ -217,6 +220,39 @@ async def test_what_waits_holds_up_no_forgetting_and_what_was_removed_is_forgott
         text = await conn.fetch_value(prepare(select(sealed.c.sealed).where(sealed.c.state == "removed")))
     left = unseal(world.hub.secret, SubscriptionId(down.subscription.id), text, url="", ca=None, private_cidrs=())
     assert (left.keys, left.headers, left.client_certificate) == ((), (), None)
+
+
+async def test_the_log_of_a_removed_subscription_is_for_who_could_read_it_before(world: World, recorder: Recorder):
+    added = await subscribe(world.hub, URL)
+    await world.push("agency", world.report())
+    await send_all(world.hub)
+    own, other = await world.principal("energy", Role.READER), await world.principal("water")
+    before = await list_deliveries(world.hub, own, added.subscription.id, before=None, limit=10)
+    await remove_subscription(world.hub, COMMAND_LINE, added.subscription.id)
+    for principal in (own, COMMAND_LINE):
+        assert await list_deliveries(world.hub, principal, added.subscription.id, before=None, limit=10) == before != []
+    for principal, id in ((other, added.subscription.id), (own, "\0"), (own, str(uuid.uuid4()))):
+        with pytest.raises(NotFound):
+            await list_deliveries(world.hub, principal, id, before=None, limit=10)
+    with pytest.raises(NotFound):
+        await replay_deliveries(world.hub, COMMAND_LINE, added.subscription.id, since_us=0)
+
+
+async def test_a_replay_goes_on_to_its_end(world: World, recorder: Recorder, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(delivery_log, "REPLAY_MAX", 2)
+    added = await subscribe(world.hub, URL, filter=FilterWish(types=["indicator"]))
+    await world.push("agency", *(world.report() for _ in range(5)))
+    await send_all(world.hub)
+    first = [message.id for _, message in recorder.sent]
+    recorder.sent.clear()
+    after, counts = None, []
+    async with dispatching(world.hub):
+        while not counts or after is not None:
+            count, after = await replay_deliveries(world.hub, COMMAND_LINE, added.subscription.id, since_us=0, after=after)
+            counts.append(count)
+            await recorder.until(sum(counts))  # what is done by then is not taken again
+    assert counts == [2, 2, 1]
+    assert sorted(message.id for _, message in recorder.sent) == sorted(first)
 
 
 async def test_the_object_itself_is_sent_where_it_is_wanted_and_open_and_counts_as_fetched(world: World, recorder: Recorder):

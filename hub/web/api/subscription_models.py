@@ -130,9 +130,11 @@ class NewReplay(Given):
     since: Moment | None = None
     until: Moment | None = None
     state: DeliveryState | None = Field(None, description="only those of which this became")
+    after: int | None = Field(None, ge=1, le=2**62, description="`next` of the answer before: goes on from there")
 
 
 class Replay(Shown):
     """What was put in line again."""
 
-    deliveries: int = Field(description="at most 10,000 at a time: ask again for more")
+    deliveries: int = Field(description="how many, at most 10,000 at a time")
+    next: int | None = Field(description="there may be more: ask the same again with this as `after`")

@@ -84,14 +84,14 @@ async def list_deliveries(call: Call[models.DeliveryPage]) -> Listing[models.Del
 
 
 async def replay_deliveries(call: Call[models.NewReplay]) -> models.Replay:
-    """Send deliveries again that are done, under their ids: one, or all that were made in a time."""
+    """Send deliveries again that are done, under their ids: one, or all that were made in a time; with `next`, the rest is asked for."""
     sent = call.sent
-    count = await delivery_log.replay_deliveries(
+    replayed = await delivery_log.replay_deliveries(
         call.hub, call.principal, call.path["subscription"], id=sent.delivery,
         since_us=parse_timestamp(sent.since) if sent.since is not None else None,
-        until_us=parse_timestamp(sent.until) if sent.until is not None else None, state=sent.state,
+        until_us=parse_timestamp(sent.until) if sent.until is not None else None, state=sent.state, after=sent.after,
     )  # fmt: skip
-    return models.Replay(deliveries=count)
+    return models.Replay(deliveries=replayed.deliveries, next=replayed.next)
 
 
 def wish_of(sent: models.NewSubscription) -> Wish:
