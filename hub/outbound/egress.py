@@ -126,6 +126,8 @@ def tls_for(endpoint: Endpoint) -> ssl.SSLContext:
     Raises:
         Invalid: a certificate or key cannot be read, or they do not belong together.
     """
+    if endpoint.ca == "":  # which stands for the public authorities elsewhere
+        raise Invalid("ca: this is no PEM of certificates")
     try:
         context = ssl.create_default_context(cadata=endpoint.ca)
     except (ssl.SSLError, ValueError) as e:

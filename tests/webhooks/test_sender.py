@@ -221,6 +221,7 @@ async def test_who_cannot_be_asked_has_not_agreed():
     ("change", "named"),
     [
         ({"url": "http://10.0.0.1/"}, "url: "), ({"private_cidrs": ("0.0.0.0/0",)}, "private_cidrs: "), ({"ca": "no PEM"}, "ca: "),
+        ({"ca": ""}, "ca: "),
         ({"client_certificate": "no PEM"}, "client_certificate: "),
     ],
     ids=str,
