@@ -10,7 +10,7 @@ from hub.cli.session import Json, show, show_one, with_hub
 from hub.domain.label import Severity, Tlp
 from hub.domain.timestamp import parse_timestamp
 from hub.domain.webhooks.delivery import DeliveryState
-from hub.domain.webhooks.event import EventKind
+from hub.domain.webhooks.event import ChosenEvent, EventKind
 from hub.domain.webhooks.subscription import Format, Subscription
 from hub.errors import Invalid
 from hub.service import delivery_log, subscriptions
@@ -44,7 +44,7 @@ def add_subscription(
     name: Annotated[str, typer.Argument(help="What it is for.")],
     url: Annotated[str, typer.Argument(help="Where events are sent, https://….")],
     member: Annotated[str, typer.Option(help="Slug or id of the member that is told.")],
-    event: Annotated[list[EventKind] | None, typer.Option(help="Only these events.")] = None,
+    event: Annotated[list[ChosenEvent] | None, typer.Option(help="Only these events.")] = None,
     collection: Annotated[list[str] | None, typer.Option(help="Only these collections, by id or alias.")] = None,
     type: Annotated[list[str] | None, typer.Option(help="Only these STIX types.")] = None,
     tlp_max: Annotated[Tlp | None, typer.Option(help="Nothing stricter.")] = None,
@@ -64,8 +64,9 @@ def add_subscription(
     as_json: Json = False,
 ) -> None:
     """Subscribe a member to events from now on. The secret is printed this once."""
+    events = [EventKind(chosen) for chosen in event or ()]
     given = FilterWish(
-        event or (), collection or (), type or (), tlp_max, sector or (), topic or (), severity, producer or (), value or ()
+        events, collection or (), type or (), tlp_max, sector or (), topic or (), severity, producer or (), value or ()
     )  # fmt: skip
 
     async def work(hub: Hub) -> models.SubscriptionWithKey:

@@ -64,10 +64,17 @@ def checked_title(value: str) -> str:
     return value
 
 
-def checked_topic(value: str) -> str:
-    """Return a topic, which is an open vocabulary of words like `ip-protection`."""
+def checked_topic(value: str, field: str = "topic") -> str:
+    """Return a topic, which is an open vocabulary of words like `ip-protection`; `field` is what it was given as."""
     if not _TOPIC.fullmatch(value):
-        raise Invalid("topic: write a word of a-z, 0-9 and -, such as threat or ip-protection")
+        raise Invalid(f"{field}: write a word of a-z, 0-9 and -, such as threat or ip-protection")
+    return value
+
+
+def checked_type(value: str) -> str:
+    """Return what may be a STIX type."""
+    if not _TOPIC.fullmatch(value):
+        raise Invalid(f"types: {value[:64]!r} is no STIX type; write one like indicator or attack-pattern")
     return value
 
 

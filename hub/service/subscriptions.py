@@ -18,7 +18,7 @@ from hub.domain.directory import Directory
 from hub.domain.ids import DeliveryId, MemberId, SubscriptionId, new_uuid
 from hub.domain.label import Severity, Tlp
 from hub.domain.member import Member, Principal, Role
-from hub.domain.naming import checked_member_id, checked_name, checked_sectors, checked_topic, is_uuid
+from hub.domain.naming import checked_member_id, checked_name, checked_sectors, checked_topic, checked_type, is_uuid
 from hub.domain.webhooks.delivery import Attempt
 from hub.domain.webhooks.event import Event, EventKind
 from hub.domain.webhooks.formats import render
@@ -366,8 +366,8 @@ async def filter_of(hub: Hub, directory: Directory, member: Member, wish: Filter
             raise NotFound(f"collections: there is no {name[:64]!r}")
         collections.update(seen)
     return Filter(
-        events, frozenset(collections), frozenset(checked_topic(type) for type in wish.types), wish.tlp_max, checked_sectors(wish.sectors),
-        frozenset(map(checked_topic, wish.topics)), wish.severity,
+        events, frozenset(collections), frozenset(map(checked_type, wish.types)), wish.tlp_max, checked_sectors(wish.sectors),
+        frozenset(checked_topic(topic, "topics") for topic in wish.topics), wish.severity,
         frozenset(_producer(directory, reader, name) for name in wish.producers), frozenset(map(checked_value, wish.values)),
     )  # fmt: skip
 

@@ -62,6 +62,10 @@ async def test_an_endpoint_is_subscribed_agrees_and_is_tested(receiver: Receiver
     assert receiver.received[0].headers["x-team"] == "soc"
     assert (await run("show", added["id"]))["verified_at"] is not None
     assert "there is no such subscription" in await run("show", "nothing", code=1)
+    for event in ("test", "endpoint.disabled"):
+        assert "key.compromised" in await run("add", "soc", receiver.url, *options, "--event", event, code=2), (
+            "what there is to choose from"
+        )
     assert "write NAME:VALUE" in await run("add", "soc", receiver.url, *options, "--header", "nothing", code=1)
 
 

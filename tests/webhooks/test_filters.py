@@ -83,7 +83,22 @@ def test_a_domain_is_not_one_that_only_ends_alike(pattern: str):
     assert not takes(Filter(values=frozenset({checked_value("evil.example")})), pattern=pattern)
 
 
-@pytest.mark.parametrize("text", ["", "localhost", "10.0.0.0/8", "d41d8cd9", "a b.example", "x" * 300])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "203.0.113.033",
+        "0x7f.0.0.1",
+        "203.0.113",
+        "fe80::1%eth0",
+        "fe80::1%1",
+        "",
+        "localhost",
+        "10.0.0.0/8",
+        "d41d8cd9",
+        "a b.example",
+        "x" * 300,
+    ],
+)
 def test_what_is_no_address_domain_or_hash_is_refused(text: str):
     with pytest.raises(Invalid):
         checked_value(text)

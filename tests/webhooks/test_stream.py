@@ -235,12 +235,16 @@ async def test_a_stream_can_be_about_less(site: Administered, query: str, expect
     ("query", "status"),
     [
         ("events=gone", 422), ("events=test", 422), ("collections=hidden", 404), ("collections=absent", 404), ("producers=nobody", 404),
-        ("values=nothing", 422), ("tlp_max=white", 422), ("colour=red", 422), ("full=perhaps", 422), ("types=a&types=b", 400),
+        ("values=nothing", 422),
+        ("types=Report", 422), ("topics=The+Threat", 422), ("tlp_max=white", 422), ("colour=red", 422), ("full=perhaps", 422), ("types=a&types=b", 400),
         ("last_event_id=AAAA", 400), ("last_event_id=%C3%A4", 400),
     ],
 )  # fmt: skip
 async def test_a_query_that_makes_no_sense_is_refused(site: Administered, query: str, status: int):
-    assert (await site.get("reader", f"/stream?{query}")).status == status
+    answer = await site.get("reader", f"/stream?{query}")
+    assert answer.status == status
+    if query in ("types=Report", "topics=The+Threat"):
+        assert answer.detail.startswith(query.partition("=")[0] + ": ")
 
 
 async def test_objects_come_along_unchanged_where_they_are_asked_for_and_not_too_large(site: Administered):

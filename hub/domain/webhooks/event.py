@@ -40,6 +40,19 @@ class EventKind(StrEnum):
     ENDPOINT_DISABLED = "endpoint.disabled"
 
 
+class ChosenEvent(StrEnum):
+    """What happened, as far as a filter can name it."""
+
+    ADDED = EventKind.ADDED.value
+    UPDATED = EventKind.UPDATED.value
+    REVOKED = EventKind.REVOKED.value
+    DELETED = EventKind.DELETED.value
+    ADVISORY_IMMINENT = EventKind.ADVISORY_IMMINENT.value
+    REPORT_REQUESTED = EventKind.REPORT_REQUESTED.value
+    STANDING_CHANGED = EventKind.STANDING_CHANGED.value
+    KEY_COMPROMISED = EventKind.KEY_COMPROMISED.value
+
+
 class Item(msgspec.Struct, frozen=True):  # each delivery makes one, and an event; a dataclass takes several times as long to make
     """The object that an event is about, as its receiver may know it."""
 

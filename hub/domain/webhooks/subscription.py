@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 from hub.domain.ids import CollectionId, MemberId, SubscriptionId
 from hub.domain.label import Label, Severity, Tlp
-from hub.domain.webhooks.event import EventKind
+from hub.domain.webhooks.event import ChosenEvent, EventKind
 from hub.errors import Invalid
 
-CHOSEN_EVENTS = frozenset(EventKind) - {EventKind.TEST, EventKind.ENDPOINT_DISABLED}  # what a filter can name
+CHOSEN_EVENTS = frozenset(EventKind(event) for event in ChosenEvent)
 VALUES_MAX = 1_000  # in one filter
 HEADERS_MAX = 16
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII)
@@ -144,12 +144,14 @@ def checked_value(text: str) -> str:
     if _HASH.fullmatch(value):
         return value
     try:
-        return str(ipaddress.ip_address(value))
+        address = ipaddress.ip_address(value)
     except ValueError:
-        pass
-    if _DOMAIN.fullmatch(value):
-        return value
-    raise Invalid(f"values: {text[:80]!r} is no IP address, domain name or hash")
+        if _DOMAIN.fullmatch(value) and not value.rpartition(".")[2].isdecimal():
+            return value
+    else:
+        if "%" not in value:
+            return str(address)
+    raise Invalid(f"values: {text[:80]!r} is no IP address (without zeros in front, and without a zone), domain name or hash")
 
 
 def _named_by(observable: str) -> Iterable[str]:

@@ -7,7 +7,7 @@ from pydantic import Field
 from hub.domain.label import Severity, Tlp
 from hub.domain.naming import NAME_CHARS_MAX
 from hub.domain.webhooks.delivery import DeliveryState
-from hub.domain.webhooks.event import EventKind
+from hub.domain.webhooks.event import ChosenEvent, EventKind
 from hub.domain.webhooks.subscription import VALUES_MAX, Format, SubscriptionState
 from hub.web.api.models import Given, Moment, Name, PageQuery, Reference, Shown
 
@@ -18,7 +18,7 @@ Pem = Annotated[str, Field(max_length=65_536, description="PEM")]
 class Filter(Given):
     """What a subscription is about. What is empty leaves nothing out; what several fields ask for must all be so."""
 
-    events: list[EventKind] = Field([], description="none: all")
+    events: list[ChosenEvent] = Field([], description="none: all")
     collections: _Words = Field([], description="ids or aliases; none: all that the member may read, also those to come")
     types: _Words = Field([], description="STIX types")
     tlp_max: Tlp | None = Field(None, description="nothing stricter")

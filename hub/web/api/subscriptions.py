@@ -8,6 +8,7 @@ from hub.domain.directory import Directory
 from hub.domain.member import Role
 from hub.domain.timestamp import format_timestamp, parse_timestamp
 from hub.domain.webhooks.delivery import Attempt
+from hub.domain.webhooks.event import ChosenEvent, EventKind
 from hub.domain.webhooks.signature import signing_key
 from hub.domain.webhooks.subscription import Filter, Subscription
 from hub.service import delivery_log, subscriptions
@@ -96,8 +97,9 @@ async def replay_deliveries(call: Call[models.NewReplay]) -> models.Replay:
 
 def wish_of(sent: models.NewSubscription) -> Wish:
     """Return what was sent as the service takes it."""
+    filter = dict(sent.filter) | {"events": [EventKind(event) for event in sent.filter.events]}
     return Wish(
-        sent.name, sent.url, FilterWish(**dict(sent.filter)), sent.format, sent.full, sent.ordered, sent.scheme, sent.key, sent.headers,
+        sent.name, sent.url, FilterWish(**filter), sent.format, sent.full, sent.ordered, sent.scheme, sent.key, sent.headers,
         sent.client_certificate, sent.ca, sent.private_cidrs,
     )  # fmt: skip
 
@@ -138,7 +140,8 @@ def shown_attempt(number: int, at_us: int, attempt: Attempt) -> models.Attempt:
 
 def _filter(value: Filter) -> models.Filter:
     return models.Filter(
-        events=sorted(value.events), collections=sorted(value.collections), types=sorted(value.types), tlp_max=value.tlp_max,
+        events=[ChosenEvent(event) for event in sorted(value.events)],
+        collections=sorted(value.collections), types=sorted(value.types), tlp_max=value.tlp_max,
         sectors=sorted(value.sectors), topics=sorted(value.topics), severity=value.severity, producers=sorted(value.producers),
         values=sorted(value.values),
     )  # fmt: skip
