@@ -71,7 +71,7 @@ COLLECTIONS = (
     SampleCollection(
         "sandbox",
         "Sandbox",
-        "Empty: a place to try a push and a poll.",
+        "Nothing is here yet: a place to try a push and a poll.",
         readers=("member:energy", "member:water"),
         writers=("member:energy",),
     ),

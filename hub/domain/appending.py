@@ -21,7 +21,7 @@ from hub.domain.ids import LabelId, MemberId
 from hub.domain.label import Attribution, Label
 from hub.domain.labelling import loosens
 from hub.domain.stix import StixObject
-from hub.domain.timestamp import format_timestamp
+from hub.domain.timestamp import at_any_precision, format_timestamp
 
 _LABELS_PER_COLLECTION = 2**32
 
@@ -110,6 +110,15 @@ class Lowering:
     after: Label
 
 
+def _is_same_moment(one: str | None, other: str | None) -> bool:
+    return one == other or (one is not None and other is not None and at_any_precision(one) == at_any_precision(other))
+
+
+def _way_out(obj: StixObject, what: str) -> str:
+    """Say how to bring what cannot come under this version."""
+    return f"{what} with a newer `modified`" if obj.modified is not None else f"it has no versions: {what} under another id"
+
+
 def is_ownerless(obj: StixObject) -> bool:
     """Whether an object belongs to nobody: cyber-observables (no `created`) and marking definitions."""
     return obj.created is None or obj.type == "marking-definition"
@@ -149,8 +158,8 @@ class Batch:
         refusal = self._refusal(incoming, lineage)
         if refusal is not None:
             return self._version_text(obj, lineage), refusal
-        if incoming.lineage and self._copy_exists(incoming):
-            return self._version_text(obj, lineage), None
+        if incoming.lineage and (copy := self._equal_copy(incoming)) is not None:
+            return obj.version or format_timestamp(copy.version_us), None
         return self._append(incoming, lineage or self._begin(incoming))
 
     def _begin(self, incoming: Incoming) -> LineageState:
@@ -178,10 +187,11 @@ class Batch:
             if version.digest != obj.digest:
                 return text, (
                     f"conflict: version {text} of this object is held with other content (SHA-256 {version.digest.hex()}, "
-                    f"yours is {obj.digest.hex()}); send the change with a newer `modified`"
+                    f"yours is {obj.digest.hex()}); {_way_out(obj, 'send the change')}"
                 )
             if version.deleted_us is not None:
-                return text, f"deleted: this version was deleted here at {format_timestamp(version.deleted_us)}; a newer version is welcome"
+                deleted = format_timestamp(version.deleted_us)
+                return text, f"deleted: this version was deleted here at {deleted}; {_way_out(obj, 'send it')}"
             if any(entry.version_us == version_us for entry in lineage.entries):
                 return text, None
         else:
@@ -277,30 +287,58 @@ class Batch:
                 "that never changes: say the same again, or send it under a new id"
             )
         if incoming.lineage:
-            return None
+            return self._refusal_of_copy(incoming, lineage)
+        if obj.id in self._copies:
+            return "created: the object of this id is held without `created`, and so without versions; send yours under a new id"
         if lineage is not None and lineage.owner != producer:
             return "not-owner: this id belongs to another producer; refer to the object, or send your own under a new id"
+        same = self.lineages.get((obj.id.lower(), ""))
+        if same is not None and same.owner != producer:
+            return "not-owner: in lower case, which to some readers is the same, this id is another producer's; send yours under a new id"
         if self.identity_owners.get(obj.id, producer) != producer:
             return "not-owner: this identity belongs to another member"
         if obj.created_by_ref is not None and self.identity_owners.get(obj.created_by_ref, producer) != producer:
             return "not-owner: created_by_ref is an identity that another member owns; name your own identity"
-        if lineage is not None and lineage.created != obj.created:
+        if lineage is not None and not _is_same_moment(lineage.created, obj.created):
             return f"created: {obj.created} differs from {lineage.created} of the earlier version; `created` never changes"
         if lineage is not None and lineage.created_by_ref != obj.created_by_ref:
             return "created_by_ref: differs from the earlier version; it never changes"
         return None
 
-    def _copy_exists(self, incoming: Incoming) -> bool:
-        """Whether another producer's equal copy is in the collection, under a label that differs in the kind of producer at most."""
+    def _refusal_of_copy(self, incoming: Incoming, lineage: LineageState | None) -> str | None:
+        """Return why a copy of what belongs to nobody is refused."""
+        obj, producer = incoming.object, incoming.producer
+        owned = self.lineages.get((obj.id, ""))
+        if owned is not None and owned.owner != producer:
+            return "not-owner: this id belongs to another producer; refer to the object, or send your own under a new id"
+        if owned is not None:
+            return "created: you gave the object of this id with `created` and `modified`; send them again"
+        if lineage is not None and not _is_same_moment(lineage.created, obj.created):
+            return f"created: {obj.created} differs from {lineage.created} of what you gave before; `created` never changes"
+        author = self.identity_owners.get(obj.created_by_ref, producer) if obj.created_by_ref is not None else producer
+        if author == producer or any(
+            copy.owner == author and obj.digest in (version.digest for version in copy.versions.values())
+            for copy in self._copies.get(obj.id, ())
+        ):
+            return None
+        return (
+            "not-owner: created_by_ref is an identity that another member owns; pass on its object as that member gave it, "
+            "or name your own identity"
+        )
+
+    def _equal_copy(self, incoming: Incoming) -> EntryState | None:
+        """Return another producer's equal copy in the collection, under a label that differs in the kind of producer at most."""
         wanted = incoming.label.for_any_producer()
-        return any(
-            entry.version.digest == incoming.object.digest
-            and entry.label.canonical
-            and Label.from_canonical(entry.label.canonical).for_any_producer() == wanted
+        equal = (
+            entry
             for lineage in self._copies.get(incoming.object.id, ())
             if lineage.owner != incoming.producer
             for entry in lineage.entries
+            if entry.version.digest == incoming.object.digest
+            and entry.label.canonical
+            and Label.from_canonical(entry.label.canonical).for_any_producer() == wanted
         )
+        return next(equal, None)
 
     def _version_text(self, obj: StixObject, lineage: LineageState | None) -> str:
         if obj.version is not None:

@@ -3,7 +3,7 @@
 - Text is strict UTF-8 without a byte order mark, nested no deeper than the limit, without duplicate names; NaN and Infinity are not JSON.
   A document that breaks this cannot be read: NotUnderstood.
 - Integers lie within ±(2^53 - 1), other numbers are finite doubles, and no string holds a lone surrogate or U+0000. A value that breaks
-  this belongs to one object and fails only that: Invalid.
+  this belongs to one object and fails only that: Invalid; but for half of a surrogate pair, for which a body cannot be split.
 - Messages name the place, and quote no more than `EXCERPT_CHARS` of what was sent.
 """
 
@@ -28,6 +28,9 @@ _INTEGER_CHARS_MAX = len(str(-INTEGER_MAX))
 _OPENING, _CLOSING, _QUOTE = b"[{", b"]}", b'"'
 _NOT_STRUCTURE = bytes(set(range(256)) - set(_OPENING + _CLOSING + _QUOTE))
 _NOT_COUNTED = bytes(set(range(256)) - set(b",[{" + _QUOTE))
+_HALF = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)  # of a surrogate pair, alone
 _ESCAPES_TO_CHECK = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
@@ -172,6 +175,8 @@ def _decode(decoder: msgspec.json.Decoder[Any], body: bytes, kind: str) -> Any:
             _ANY.decode(body)  # msgspec stops at the first byte that does not suit the type: is the rest JSON at all?
             raise Invalid(f"JSON, but not a JSON {kind}") from error
     except msgspec.DecodeError as error:
+        if _HALF.search(body):  # which msgspec takes for the end of the text
+            raise NotUnderstood("not I-JSON (RFC 7493 §2.1): a string holds half of a surrogate pair") from error
         raise NotUnderstood(f"not JSON: {error}") from error
     except RecursionError as error:
         raise NotUnderstood("JSON is nested too deeply") from error

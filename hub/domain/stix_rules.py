@@ -26,6 +26,7 @@ from hub.domain.stix_vocabulary import (
     TIMESTAMPS,
 )
 from hub.domain.stix_words import is_character_set, is_language
+from hub.domain.timestamp import at_any_precision
 from hub.errors import Invalid
 
 _PROPERTY_NAME = re.compile(r"[a-z0-9_]{3,250}|id")
@@ -109,15 +110,10 @@ def _check_order(properties: Mapping[str, Any], earlier: str, later: str, *, may
         return
     first, second = properties[earlier], properties[later]
     if len(first) != len(second):  # texts of one precision sort as they are
-        first, second = _instant(first), _instant(second)
+        first, second = at_any_precision(first), at_any_precision(second)
     if second < first or (second == first and not may_be_equal):
         relation = "later than or equal to" if may_be_equal else "later than"
         raise Invalid(f"{later} ({excerpt(properties[later])}) must be {relation} {earlier} ({excerpt(properties[earlier])})")
-
-
-def _instant(text: str) -> tuple[str, str]:
-    """Return a timestamp as a pair that sorts by time at any precision: "…:00Z" and "…:00.000Z" are equal."""
-    return text[:19], text[20:-1].rstrip("0")
 
 
 def _check_references(kind: str, properties: Mapping[str, Any]) -> None:

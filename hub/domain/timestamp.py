@@ -23,6 +23,11 @@ def _format_second(second: int) -> str:
     return (_EPOCH + timedelta(seconds=second)).isoformat().removesuffix("+00:00")
 
 
+def at_any_precision(text: str) -> tuple[str, str]:
+    """Return a STIX timestamp as a pair that sorts by time, and is equal for "…:00Z" and "…:00.000Z"."""
+    return text[:19], text[20:-1].rstrip("0")
+
+
 def parse_timestamp(text: str) -> int:
     """Return microseconds since the epoch for a timestamp as clients write it: RFC 3339 with 0 to 9 fraction digits.
 

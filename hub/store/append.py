@@ -209,6 +209,7 @@ async def _load_objects(
 ) -> tuple[list[LineageState], dict[str, MemberId]]:
     """Return the lineages of the objects that come, and who owns the identities that come or are named in created_by_ref."""
     sent = {i.object.id for i in incoming}
+    sent |= {id.lower() for id in sent}  # to some readers these are the same ids
     named = {i.object.created_by_ref for i in incoming if i.object.created_by_ref is not None}
     found = [_lineage(row) for row in await conn.fetch(_OBJECTS, ids=sorted(sent | named))]
     owners = {lineage.stix_id: lineage.owner for lineage in found if not lineage.lineage and lineage.stix_id in named}

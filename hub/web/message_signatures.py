@@ -70,9 +70,10 @@ def _target_uri(request: web.Request) -> str:
     """Return the address as the client wrote it: behind a proxy only the settings know its beginning."""
     app = request.app
     scheme = "https" if app[ORIGINS].is_secure(request) else "http"
-    base = app[HUB].config.public_url or f"{scheme}://{request.host}"
+    public_url = app[HUB].config.public_url
+    base = public_url.rstrip("/") if public_url is not None else f"{scheme}://{request.host}"  # of which clients may leave the host empty
     target = request.raw_path if request.raw_path.startswith("/") else request.rel_url.raw_path_qs
-    return normal_uri(base.rstrip("/") + target)
+    return normal_uri(base + target)
 
 
 def _lines(headers: CIMultiDictProxy[str] | CIMultiDict[str]) -> Lines:

@@ -68,7 +68,7 @@ def refuse_unsupported(content_type: str | None) -> None:
 def parse_media_ranges(header: str) -> Iterator[MediaRange]:
     """Yield the media types of a header in order; an element that is not one is left out."""
     for element in _ELEMENT.findall(header):
-        name, *parameters = (part.strip() for part in _PART.findall(element))
+        name, *parameters = [part.strip() for part in _PART.findall(element)] or [""]
         name = "*/*" if name == "*" else name.lower()  # `*` alone is what the oldest Java clients send
         if "/" not in name:
             continue

@@ -59,7 +59,7 @@ def routes() -> list[web.RouteDef]:
         *_resource("/taxii2/{root}", {hdrs.METH_GET: get_api_root}),
         *_resource("/taxii2/{root}/collections", {hdrs.METH_GET: get_collections}),
         *_resource(collection, {hdrs.METH_GET: get_one_collection}),
-        web.route(hdrs.METH_ANY, r"/{path:/+taxii2/.*|taxii2/.*//.*}", _serve_with_single_slashes),
+        web.route(hdrs.METH_ANY, r"/{path:/+taxii2/.*|taxii2/(?:.*/)?/.*}", _serve_with_single_slashes),
     ]
 
 

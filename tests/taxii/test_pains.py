@@ -182,7 +182,16 @@ async def test_p_14_what_a_proxy_or_a_client_says_of_the_host_ends_up_in_no_answ
 
 
 @pytest.mark.parametrize(
-    "path", ["/taxii2", "/taxii2/hub", "/taxii2/hub/collections", "/taxii2/hub/collections/shared/objects", "//taxii2//hub//"]
+    "path",
+    [
+        "/taxii2",
+        "/taxii2/hub",
+        "/taxii2/hub/collections",
+        "/taxii2/hub/collections/shared/objects",
+        "//taxii2//hub//",
+        "/taxii2//hub/",
+        "/taxii2//",
+    ],
 )
 async def test_p_15_no_slash_or_two_make_no_difference_and_no_redirect(site: Site, path: str) -> None:
     # OpenCTI-Platform/opencti#7755 and #10989, oasis-open/cti-taxii-client#50 and #109

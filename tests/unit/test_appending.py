@@ -57,3 +57,64 @@ def test_copies_of_an_observable_that_differ_are_an_entry_each() -> None:
     both = batch()
     assert [both.add(address(NORTH))[1], both.add(address(SOUTH, x_seen=2))[1]] == [None, None]
     assert [lineage.owner for lineage, _ in both.appended] == [NORTH, SOUTH]
+
+
+ADVICE = {"type": "x-advice", "id": "x-advice--00000000-0000-4000-8000-000000000001", "text": "patch"}
+
+
+def test_what_somebody_owns_is_not_taken_over_by_leaving_out_its_times() -> None:
+    both = batch()
+    assert both.add(sent(NORTH, **ADVICE, **TIMES))[1] is None
+    assert "not-owner" in str(both.add(sent(SOUTH, **ADVICE))[1])
+    assert "send them again" in str(both.add(sent(NORTH, **ADVICE))[1])
+
+
+def test_what_belongs_to_nobody_is_not_made_anybodys_by_adding_times() -> None:
+    both = batch()
+    assert both.add(sent(NORTH, **ADVICE))[1] is None
+    for producer in (NORTH, SOUTH):
+        assert "held without `created`" in str(both.add(sent(producer, **ADVICE, **TIMES))[1])
+    assert both.add(sent(SOUTH, **{**ADVICE, "text": "another copy"}))[1] is None
+
+
+def test_an_id_in_capitals_is_still_its_owners() -> None:
+    both = batch()
+    note = {"type": "note", "content": "x", "object_refs": [DEPARTMENT], **TIMES}
+    lower, upper = "note--0000000a-0000-4000-8000-000000000001", "note--0000000A-0000-4000-8000-000000000001"
+    assert both.add(sent(NORTH, id=lower, **note))[1] is None
+    assert "not-owner" in str(both.add(sent(SOUTH, id=upper, **note))[1])
+
+
+def statement(producer: MemberId, text: str = "North says", **more: object) -> Incoming:
+    id = "marking-definition--00000000-0000-4000-8000-000000000001"
+    said = {"created": TIMES["created"], "definition_type": "statement", "definition": {"statement": text}, **more}
+    return sent(producer, type="marking-definition", id=id, **said)
+
+
+def test_who_passes_on_a_members_marking_definition_passes_it_on_as_it_was_given() -> None:
+    both = batch(**{NORTH: NORTH})
+    assert "not-owner" in str(both.add(statement(SOUTH, created_by_ref=NORTH))[1]), "nobody knows whether the member ever said so"
+    assert both.add(statement(NORTH, created_by_ref=NORTH))[1] is None
+    assert both.add(statement(SOUTH, created_by_ref=NORTH))[1] is None
+    assert "not-owner" in str(both.add(statement(SOUTH, "South says", created_by_ref=NORTH))[1])
+
+
+def test_a_marking_definition_has_no_versions() -> None:
+    both = batch()
+    assert both.add(statement(NORTH))[1] is None
+    assert "never changes" in str(both.add(statement(NORTH, "another", created="2026-02-01T00:00:00.000Z"))[1])
+    assert "under another id" in str(both.add(statement(NORTH, "another"))[1])
+
+
+def test_created_is_a_moment_and_not_a_text() -> None:
+    both = batch()
+    assert both.add(identity(NORTH))[1] is None
+    later = {"created": "2026-01-01T00:00:00.000000Z", "modified": "2026-01-02T00:00:00.000000Z"}
+    assert both.add(sent(NORTH, type="identity", id=DEPARTMENT, name="Department", identity_class="organization", **later))[1] is None
+
+
+def test_an_equal_copy_is_said_to_have_the_version_that_is_held() -> None:
+    both = batch()
+    first, _ = both.add(address(NORTH))
+    both.now_us += 5_000_000
+    assert both.add(address(SOUTH)) == (first, None)

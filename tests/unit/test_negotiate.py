@@ -30,6 +30,7 @@ SERVED = [
     "*/*;q=0, application/taxii+json",
     "application/taxii+json;q=nonsense",
     ",,application/taxii+json,,",
+    "application/taxii+json,;,;;",
 ]
 REFUSED = [
     "application/taxii+json;version=2.0",
@@ -47,6 +48,7 @@ REFUSED = [
     "application/taxii+json;version=2.1;q=0, application/stix+json;q=0, */*",
     "application/xtaxii+json",
     "nonsense",
+    ";",
     '"application/taxii+json',
 ]
 

@@ -90,6 +90,13 @@ async def test_without_a_credential_every_path_asks_for_one_in_both_schemes(site
     assert 'WWW-Authenticate: Basic realm="hub", charset="UTF-8"\r\nWWW-Authenticate: Bearer realm="hub"\r\n' in answer
 
 
+@pytest.mark.parametrize("line", ["GET /healthz", "POST /api/v1/members", "POST /taxii2/hub/collections/x/objects/"])
+async def test_a_client_that_names_no_host_is_answered_as_any_other(site: Running, line: str):
+    fields = ["Host:", 'Accept-Signature: sig=("@status" "@authority";req)', f"Authorization: Bearer {site.token}", "Content-Length: 2"]
+    answer = (await site.raw("\r\n".join([f"{line} HTTP/1.1", *fields, "Connection: close", "", "{}"]).encode())).decode()
+    assert answer.split(" ")[1] in {"200", "404", "415"}, answer
+
+
 @pytest.mark.parametrize("surface", ["/taxii2/hub/test", "/api/v1/test"])
 async def test_an_error_that_nobody_foresaw_says_its_id_and_no_more(site: Running, surface: str):
     async with site.session.get(f"{site.url}{surface}/break", headers=site.bearer) as answer:
