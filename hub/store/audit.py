@@ -5,10 +5,12 @@ Each line is chained to those before it, and the chain anchored in the transpare
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from hub.domain.directory import AuditEntry
+from hub.domain.json import INTEGER_MAX
 from hub.store.database import Change, Connection, prepare
 from hub.store.tables import table
 from hub.store.tlog import audited
@@ -27,10 +29,24 @@ ROW_MAX = 2**63 - 1
 
 
 async def add_audit(conn: Connection, *, at_us: int, actor: str, action: str, target: str, detail: Mapping[str, object]) -> None:
-    """Append what was done. `detail` holds no secret."""
+    """Append what was done. `detail` holds no secret; what canonical JSON cannot say of it, and so no link, is written as a text."""
     (row,) = await conn.next_rows(AUDIT, 1)
-    line = (row, at_us, actor, action, target, json.dumps(detail, sort_keys=True))
+    line = (row, at_us, _chainable(actor), action, _chainable(target), json.dumps(_chainable(dict(detail)), sort_keys=True))
     await conn.change([Change(AUDIT, _COLUMNS, [line]), audited(row, at_us=at_us)])
+
+
+def _chainable(value: Any) -> Any:
+    """Return a value without integers beyond ±(2^53 - 1) and halves of surrogate pairs: whoever asks for something chooses its numbers."""
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case int() if abs(value) > INTEGER_MAX:
+            return str(value)
+        case dict():
+            return {_chainable(name): _chainable(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_chainable(part) for part in value]
+    return value
 
 
 async def list_audit(conn: Connection, *, before: int | None, limit: int) -> list[AuditEntry]:

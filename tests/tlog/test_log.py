@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, update
 
 from hub.config import load_config
+from hub.domain.audit_chain import START
 from hub.domain.canonical import digest
 from hub.domain.signing.keys import PrivateKey
 from hub.domain.signing.object_signature import object_digest, sign_object
@@ -19,11 +21,13 @@ from hub.domain.tlog.proof_file import ProofFile
 from hub.domain.tlog.receipt import check_receipt
 from hub.errors import NotFound, Unavailable
 from hub.service.administer import COMMAND_LINE
-from hub.service.context import open_hub
-from hub.service.log_keeping import follow, is_sound, memory_of, open_log, rename_log, sign
+from hub.service.context import now_us, open_hub
+from hub.service.log_keeping import follow, is_behind, is_sound, memory_of, open_log, rename_log, sign
 from hub.service.proofs import get_checkpoint, get_receipt, get_tile
 from hub.service.remove import delete_object
 from hub.service.sequence import enter
+from hub.store.audit import add_audit, list_audit
+from hub.store.audit_chain import last_link
 from hub.store.database import Connection, Duplicate, open_database, prepare
 from hub.store.tables import table
 from hub.store.tlog import add_pending, has_pending
@@ -141,6 +145,20 @@ async def test_what_is_no_version_is_entered_by_its_digest(sqlite: str) -> None:
         await keep(hub)
         content = await get_receipt(hub, await hub.directory(), await member(hub, "observer"), said.hex())
         assert check_receipt(ProofFile.parse(content), await open_log(hub), said).told.kind is LeafKind.KEY
+
+
+async def test_whatever_number_or_text_an_administrator_names_the_trail_is_chained(url: str) -> None:
+    async with opened(url) as hub:
+        detail = {"at_us": 2**62, "since_us": -(2**60), "name": "\udcff", "\ud800": [2**53, 2**53 - 1, True, None, 0.5]}
+        await hub.db.write(partial(add_audit, at_us=now_us(), actor="a\ud800", action="test.do", target="\udfff", detail=detail))
+        await keep(hub)
+        async with hub.db.read() as conn:
+            (entry, *_) = await list_audit(conn, before=None, limit=1)
+            assert await last_link(conn) != (0, START)
+        assert entry.detail == {
+            "at_us": str(2**62), "since_us": str(-(2**60)), "name": "?", "?": [str(2**53), 2**53 - 1, True, None, 0.5]
+        }  # fmt: skip
+        assert not await is_behind(hub)
 
 
 async def test_a_tile_is_served_once_a_published_tree_has_it(sqlite: str) -> None:
