@@ -42,10 +42,10 @@ from hub.store.subscriptions import read_stand
 
 IN_FLIGHT_MAX = 64  # requests at a time, of those that are answered at once …
 _OLD_SHARE = 4  # … of which one in so many is for endpoints that failed last time
-_MOMENT_S = 1.0  # a request that takes longer gives its slot to another …
+_MOMENT_S = 0.25  # a request that takes longer gives its slot to another …
 _JUDGED_US = 250_000  # what policy said longer ago it is asked again; and where rights or subscriptions have moved since, for which …
 _LOOK_REST = 4  # … it looks before each request, and then rests so many times as long as that took: who asks meanwhile waits for the next
-LINGERING_MAX = 4 * IN_FLIGHT_MAX  # … while so many do at most
+LINGERING_MAX = 8 * IN_FLIGHT_MAX  # … while so many do at most
 _SLOW_US = 200_000  # what was taken so long ago and is not sent yet makes room for what is urgent
 _OF_ENDPOINT_MAX = 2
 _AT_A_TIME = 32  # deliveries of a lane that are taken together
@@ -58,36 +58,54 @@ _FAULT = "the hub failed in sending this, and logged why"
 log = logging.getLogger(__name__)
 
 
-class Slots:
-    """Who may send: a number at a time, and more where a request lasts longer than a moment."""
+@dataclass(slots=True, eq=False)
+class _Place:
+    """One who sends."""
 
-    def __init__(self, count: int) -> None:
+    slot: asyncio.Semaphore
+    is_lingering: bool = False  # it has given its slot to another
+
+
+class Slots:
+    """Who may send: a number at a time, and more where a request lasts longer than a moment. What is urgent waits for nothing else."""
+
+    def __init__(self, count: int, *, moment_s: float = _MOMENT_S) -> None:
+        self._moment_s = moment_s
+        self._urgent = asyncio.Semaphore(count)
         self._prompt = asyncio.Semaphore(count - count // _OLD_SHARE)
         self._old = asyncio.Semaphore(count // _OLD_SHARE)
+        self._long: dict[_Place, None] = {}  # who would give up its slot, were not so many lingering
         self.lingering = 0
 
-    async def run(self, work: Callable[[], Coroutine[Any, Any, None]], *, is_old: bool) -> None:
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]], *, is_old: bool, is_urgent: bool = False) -> None:
         """Begin some work once there is a slot, and finish it."""
-        slot = self._old if is_old else self._prompt
-        await slot.acquire()
-        is_lingering = False
-
-        def linger() -> None:
-            nonlocal is_lingering
-            if self.lingering < LINGERING_MAX:
-                is_lingering = True
-                self.lingering += 1
-                slot.release()
-
-        moment = asyncio.get_running_loop().call_later(_MOMENT_S, linger)
+        place = _Place(self._urgent if is_urgent else self._old if is_old else self._prompt)
+        await place.slot.acquire()
+        moment = asyncio.get_running_loop().call_later(self._moment_s, self._linger, place)
         try:
             await work()
         finally:
             moment.cancel()
-            if is_lingering:
-                self.lingering -= 1
-            else:
-                slot.release()
+            self._leave(place)
+
+    def _linger(self, place: _Place) -> None:
+        if self.lingering >= LINGERING_MAX:
+            self._long[place] = None
+            return
+        place.is_lingering = True
+        self.lingering += 1
+        place.slot.release()
+
+    def _leave(self, place: _Place) -> None:
+        self._long.pop(place, None)
+        if not place.is_lingering:
+            place.slot.release()
+            return
+        self.lingering -= 1
+        if self._long:
+            longest = next(iter(self._long))
+            del self._long[longest]
+            self._linger(longest)
 
 
 @dataclass(slots=True)
@@ -228,7 +246,7 @@ class Dispatcher:
         old = sum(lane.health.is_failing for lane in self._lanes.values())
         prompt = len(self._lanes) - old - self._slots.lingering
         return kept, await take_lanes(
-            conn, self._holder, now_us=now_us, until_us=until_us, fresh=max(0, 2 * self._in_flight - prompt),
+            conn, self._holder, now_us=now_us, until_us=until_us, urgent=self._in_flight, fresh=max(0, 2 * self._in_flight - prompt),
             old=max(0, self._in_flight // 2 - old), each=_AT_A_TIME, ordered=ordered,
         )  # fmt: skip
 
@@ -264,7 +282,8 @@ class Dispatcher:
         while lane.queue and not lane.is_stopped and not self._is_stopping:
             taken = lane.queue.popleft()
             judged = await self._judge(lane.ahead.pop(taken.row) if taken.row in lane.ahead else self._wait(lane, taken))
-            await self._slots.run(partial(self._send, lane, judged), is_old=lane.health.is_failing)
+            is_urgent = taken.rank is Rank.URGENT
+            await self._slots.run(partial(self._send, lane, judged), is_old=lane.health.is_failing, is_urgent=is_urgent)
 
     async def _send(self, lane: _Lane, judged: _Judged) -> None:
         """Send a delivery, if it still may be: policy is asked again where what it said may hold no more."""

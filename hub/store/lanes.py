@@ -201,18 +201,20 @@ async def list_urgent(conn: Connection, lanes: Sequence[int], now_us: int) -> li
 
 
 async def take_lanes(
-    conn: Connection, holder: str, *, now_us: int, until_us: int, fresh: int, old: int, each: int, ordered: frozenset[int]
+    conn: Connection, holder: str, *, now_us: int, until_us: int, urgent: int, fresh: int, old: int, each: int, ordered: frozenset[int]
 ) -> list[TakenLane]:
     """Take lanes that are due and free, those first that have waited longest, and begin an attempt for some deliveries of each.
 
     Args:
         until_us: when they are free again, unless this node says by then that it is still there.
-        fresh: of how many lanes with something urgent or never tried at most.
+        urgent: of how many lanes with something urgent at most, where no others may be taken.
+        fresh: of how many with something urgent or never tried.
         old: of how many with nothing but what failed before.
         each: how many deliveries of a lane.
         ordered: subscriptions of which each delivery waits for the one before it.
     """
-    free = list(await conn.fetch(_FREE, now=now_us, rank_min=Rank.URGENT.value, rank_max=Rank.FRESH.value, limit=fresh)) if fresh else []
+    most = Rank.FRESH if fresh else Rank.URGENT
+    free = list(await conn.fetch(_FREE, now=now_us, rank_min=Rank.URGENT.value, rank_max=most.value, limit=fresh or urgent))
     if old:
         free += await conn.fetch(_FREE, now=now_us, rank_min=Rank.RETRY.value, rank_max=Rank.RETRY.value, limit=old)
     if not free:
