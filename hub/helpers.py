@@ -15,8 +15,10 @@ import signal
 import struct
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -26,15 +28,20 @@ from hub.domain.tlog.tiles import Tile, extend
 from hub.domain.tlog.tree import hash_leaf
 from hub.errors import Invalid, NotUnderstood
 
+T = TypeVar("T")
+
 _PIECE_BYTES = 32 * 1024  # of objects that a helper is asked to read at once: it takes some 2 ms
 _BUFFER_BYTES = 1024 * 1024
 _LENGTH = struct.Struct(">I")
+_ANSWER_S = 30.0  # a helper that takes longer hangs, whatever it was asked
+_END_S = 5.0
+_REST_S = 2.0  # between two starts
 
 log = logging.getLogger(__name__)
 
 
 class HelperGone(Exception):
-    """A helper ended before it answered, or could not be started."""
+    """A helper ended before it answered, took too long, or could not be started."""
 
 
 class Growth(msgspec.Struct, array_like=True):
@@ -81,11 +88,12 @@ _GROWN = msgspec.msgpack.Decoder(Growth)
 class Helpers:
     """The helpers of one process of the hub."""
 
-    def __init__(self, count: int) -> None:
-        """Start none yet."""
-        self._count = count
+    def __init__(self, count: int, *, answer_s: float = _ANSWER_S) -> None:
+        """Start none yet; who takes longer than `answer_s` for an answer is taken to hang."""
+        self._count, self._answer_s = count, answer_s
         self._running: list[_Helper] = []
         self._starting = asyncio.Lock()
+        self._rests_until_s = 0.0
 
     async def read_objects(self, raws: Sequence[bytes], *, limits: Limits) -> list[StixObject | Invalid]:
         """Return each object, or the error with which `hub.domain.stix.read_object` refuses it.
@@ -95,7 +103,7 @@ class Helpers:
         """
         running = await self._start()
         answers = [min(running, key=_Helper.waiting).ask(_ReadObjects(piece, limits)) for piece in _pieces(raws)]
-        return [read.outcome() for answer in await asyncio.gather(*answers) for read in _READ.decode(answer)]
+        return [read.outcome() for answer in await self._within(asyncio.gather(*answers)) for read in _READ.decode(answer)]
 
     async def grow_log(self, facts: Sequence[Fact], size: int, edge: Mapping[Tile, bytes]) -> Growth:
         """Return the leaves that follow the first `size`, in an order that tells nothing, and the tiles that change.
@@ -106,7 +114,7 @@ class Helpers:
             HelperGone: as above.
         """
         running = await self._start()
-        return _GROWN.decode(await min(running, key=_Helper.waiting).ask(_GrowLog(facts, size, list(edge.items()))))
+        return _GROWN.decode(await self._within(min(running, key=_Helper.waiting).ask(_GrowLog(facts, size, list(edge.items())))))
 
     async def close(self) -> None:
         """End them."""
@@ -114,10 +122,24 @@ class Helpers:
             running, self._running = self._running, []
             await asyncio.gather(*(helper.close() for helper in running))
 
+    async def _within(self, answer: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await answer
+        except TimeoutError as e:
+            log.error("helpers that hang are ended")  # noqa: TRY400 - there is no more to say
+            for helper in self._running:
+                helper.end()
+            raise HelperGone from e
+
     async def _start(self) -> "Sequence[_Helper]":
         if len(self._running) < self._count or any(helper.is_gone for helper in self._running):
             async with self._starting:  # many find it so at once
                 self._running = [helper for helper in self._running if not helper.is_gone]
+                if len(self._running) < self._count:
+                    if monotonic() < self._rests_until_s:
+                        raise HelperGone  # those before ended a moment ago: so would these
+                    self._rests_until_s = monotonic() + _REST_S
                 while len(self._running) < self._count:
                     self._running.append(await _Helper.start())
         return self._running
@@ -138,8 +160,9 @@ class _Helper:
     async def start(cls) -> "_Helper":
         pipe = asyncio.subprocess.PIPE
         try:
+            # -P: what lies in the directory from which the hub was started is no module of a helper's.
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "hub.helpers", stdin=pipe, stdout=pipe, env=_environment(), limit=_BUFFER_BYTES
+                sys.executable, "-P", "-m", "hub.helpers", stdin=pipe, stdout=pipe, env=_environment(), limit=_BUFFER_BYTES
             )
         except OSError as e:
             log.error("a helper could not be started: %s", e)  # noqa: TRY400 - the reason says it all
@@ -158,10 +181,20 @@ class _Helper:
             self._input.write(_frame(question))
         return answer
 
+    def end(self) -> None:
+        """End it at once, whatever it is at."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     async def close(self) -> None:
         self._input.close()
+        try:
+            async with asyncio.timeout(_END_S):
+                await self._process.wait()
+        except TimeoutError:
+            self.end()
+            await self._process.wait()
         await self._listening
-        await self._process.wait()
 
     async def _listen(self) -> None:
         """Hand out the answers, until there are no more. Who asked may have gone away meanwhile: then nobody takes it."""
@@ -182,9 +215,15 @@ class _Helper:
                     answer.set_exception(HelperGone())
 
 
+def python_path(environ: Mapping[str, str]) -> str:
+    """Return where another Python finds this hub, which is not to look into the directory where it happens to be started (`-P`)."""
+    return os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), environ.get("PYTHONPATH")]))
+
+
 def _environment() -> dict[str, str]:
-    """Return what Python needs to find itself: settings and passwords are none of a helper's business."""
-    return {name: value for name, value in os.environ.items() if name in {"PATH", "LD_LIBRARY_PATH"} or name.startswith("PYTHON")}
+    """Return what Python needs to find itself, and this hub: settings and passwords are none of a helper's business."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LD_LIBRARY_PATH"} or name.startswith("PYTHON")}
+    return kept | {"PYTHONPATH": python_path(kept)}
 
 
 def _pieces(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

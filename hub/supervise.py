@@ -23,6 +23,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from hub.config import Config
 from hub.errors import ConfigError
+from hub.helpers import python_path
 from hub.web.metrics import MULTIPROCESS_VARIABLE
 
 READY = b"r"  # what a worker says to its supervisor when it serves
@@ -72,7 +73,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._ask_roll)
         with tempfile.TemporaryDirectory(prefix="fusion-hub-", ignore_cleanup_errors=True) as directory:
-            self._environ = {**self._environ, MULTIPROCESS_VARIABLE: directory}
+            self._environ = {**self._environ, MULTIPROCESS_VARIABLE: directory, "PYTHONPATH": python_path(self._environ)}
             try:
                 await self._start_all()
                 if not self._stopping.is_set():
@@ -162,7 +163,7 @@ class Supervisor:
         line.settimeout(0)
         inherited = (self._sock.fileno(), theirs.fileno())
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hub.serve", *map(str, inherited), env=self._environ, pass_fds=inherited
+            sys.executable, "-P", "-m", "hub.serve", *map(str, inherited), env=self._environ, pass_fds=inherited
         )
         theirs.close()
         worker = _Worker(process, line, loop.time())
