@@ -18,6 +18,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +29,7 @@ from hub.app import build_app
 from hub.config import Config, load_config
 from hub.errors import ConfigError, HubError
 from hub.logs import AccessLines, access_log, configure_logs
+from hub.store.sole import sole
 from hub.supervise import READY, Supervisor
 from hub.web.access import AccessLog, Recorder
 from hub.web.connections import CONNECTIONS
@@ -198,7 +200,8 @@ def run(config: Config, environ: Mapping[str, str], *, on_ready: Callable[[str],
             on_ready(address)
 
         if config.is_sqlite:
-            run_loop(serve(config, sock, on_ready=ready))
+            with sole(Path(config.database_url.removeprefix("sqlite:///"))):
+                run_loop(serve(config, sock, on_ready=ready))
         else:
             asyncio.run(Supervisor(config, environ, sock).run(on_ready=ready))
 

@@ -88,6 +88,9 @@ async def test_migrate_makes_a_hub_once_which_one_process_serves_alone(tmp_path:
         # Another hub is told that the port is taken, and a hangup changes nothing: one process has no workers to replace.
         code, _, said = await command("serve", database_url=url, listen_port=hub.port)
         assert (code, said) == (1, f"cannot listen on 127.0.0.1 port {hub.port}: Address already in use\n")
+        code, _, said = await command("serve", database_url=url)
+        assert code == 1
+        assert said.startswith(f"another process serves {tmp_path}/folder/hub.sqlite3, and SQLite serves one: end that process, or set ")
         hub.tell(signal.SIGHUP)
         await until_logged("there is no certificate to read again; settings take a restart", hub)
         assert (await ask(hub, "/readyz"))[0] == 200
