@@ -155,7 +155,8 @@ async def delete_versions(conn: Connection, batch: Batch, lineage: LineageState,
     """
     gone = list(gone)
     rows = [(batch.collection_row, entry.version.row, batch.now_us, deleted_by) for entry in gone]
-    logged = deleted_versions([version_row for _, version_row, _, _ in rows], batch.collection_row, at_us=batch.now_us)
+    version_rows = [entry.version.row for entry in gone]
+    logged = deleted_versions(version_rows, batch.collection_row, lineage.attribution, at_us=batch.now_us)
     await conn.change([Change(DELETION, _DELETION_COLUMNS, rows), logged])
     batch.withdrawn.extend(entry.date_us for entry in gone)
     lineage.entries = [entry for entry in lineage.entries if entry not in gone]

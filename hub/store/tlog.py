@@ -136,7 +136,7 @@ def accepted_versions(batch: Batch) -> Change:
     """Return what is to be entered of a batch: its new versions.
 
     Leaves of what was given anonymously come with its rendition, at the next whole minute: earlier they would stand beside those of what
-    the same push brought by name.
+    the same push brought by name. Those of renditions come at once: it is that minute.
     """
     named_us, anonymous_us = batch.now_us, publishing_us(batch.now_us)
     alike: dict[tuple[int, LeafKind, bool], list[VersionState]] = {}
@@ -144,7 +144,8 @@ def accepted_versions(batch: Batch) -> Change:
         assert version.incoming is not None, "a new version was made from something"
         properties = version.incoming.object.properties
         kind = LeafKind.REVOKE if properties.get("revoked") is True else LeafKind.ADD
-        due_us = named_us if version.incoming.label.attribution is Attribution.EVERYONE else anonymous_us
+        label = version.incoming.label
+        due_us = named_us if label.anonymous or label.attribution is Attribution.EVERYONE else anonymous_us
         alike.setdefault((due_us, kind, is_signed_whole(properties)), []).append(version)
     rows = []
     for (due_us, kind, is_whole), versions in alike.items():
@@ -155,9 +156,17 @@ def accepted_versions(batch: Batch) -> Change:
     return Change(PENDING, _PENDING_COLUMNS, rows)
 
 
-def deleted_versions(rows: Sequence[int | None], collection_row: int, *, at_us: int) -> Change:
-    """Return what is to be entered of versions that were deleted from a collection."""
-    return Change(PENDING, _PENDING_COLUMNS, [(at_us, LeafKind.DELETE.value, json.dumps(list(rows)), None, collection_row)])
+def deleted_versions(rows: Sequence[int | None], collection_row: int, known_to: Attribution, *, at_us: int) -> Change:
+    """Return what is to be entered of versions that were deleted from a collection.
+
+    Leaves of what was given anonymously, and of its renditions, come at the next whole minute, as those of the acceptance do: earlier they
+    would come before these, and tell the second in which somebody deleted it.
+
+    Args:
+        known_to: to whom it was given as known.
+    """
+    due_us = at_us if known_to is Attribution.EVERYONE else publishing_us(at_us)
+    return Change(PENDING, _PENDING_COLUMNS, [(due_us, LeafKind.DELETE.value, json.dumps(list(rows)), None, collection_row)])
 
 
 def audited(row: int, *, at_us: int) -> Change:

@@ -42,7 +42,6 @@ async def test_the_leaf_of_what_was_given_anonymously_comes_with_its_rendition_a
     assert await proved(anonymous, "water", named) is not None
     assert await proved(anonymous, "energy", secret) is None
     await anonymous.publish()
-    anonymous.world.now_us += MINUTE_US
     await keep(hub)
     own = await proved(anonymous, "energy", secret)
     assert own is not None
@@ -57,6 +56,32 @@ async def test_the_leaf_of_what_was_given_anonymously_comes_with_its_rendition_a
     salts = json.loads(ProofFile.parse(receipt).extra)
     guesses = {_commitment(salts[name], digest(secret)) for name in ("o", "s")}
     assert guesses.isdisjoint(commitment for leaf in told(await served(hub)) for commitment in (leaf.content, leaf.whole))
+
+
+async def test_what_is_deleted_anonymously_is_entered_at_the_whole_minute_and_after_it_was_added(anonymous: Anonymous) -> None:
+    hub, world = anonymous.world.hub, anonymous.world
+    await open_keys(hub)
+    await keep(hub)
+    before = len(told(await served(hub)))
+
+    async def since() -> list[tuple[LeafKind, bool]]:
+        await keep(hub)
+        return [(leaf.kind, leaf.at.endswith(":00Z")) for leaf in told(await served(hub))[before:] if leaf.kind is not LeafKind.AUDIT]
+
+    world.now_us += MINUTE_US - world.now_us % MINUTE_US + MINUTE_US // 3
+    await anonymous.push("energy", at_once := indicator(**hidden()))
+    await anonymous.delete(at_once)
+    assert await since() == []
+    await anonymous.publish()
+    assert await since() == [(LeafKind.ADD, True), (LeafKind.DELETE, True)]
+    before = len(told(await served(hub)))
+    await anonymous.give(later := indicator(**hidden()))
+    assert Counter(kind for kind, _ in await since())[LeafKind.ADD] >= 2, "the original, and its rendition as soon as it is public"
+    before = len(told(await served(hub)))
+    await anonymous.delete(later)
+    assert await since() == []
+    await anonymous.publish()
+    assert await since() == [(LeafKind.DELETE, True)] * 2
 
 
 def _commitment(salt: str, value: bytes) -> str:
