@@ -16,10 +16,13 @@ _SAID_CHARS_MAX = 200
 
 
 class WitnessClient:
-    """Requests to witnesses, one after another on connections that are kept."""
+    """Requests to witnesses, on connections that are kept."""
+
+    def __init__(self, timeout_s: float = _TIMEOUT_S) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S), headers={"User-Agent": "Fusion-Hub-Log"})
+        self._session = aiohttp.ClientSession(timeout=self._timeout, headers={"User-Agent": "Fusion-Hub-Log"})
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -45,9 +48,11 @@ class WitnessClient:
         """Return the last checkpoint of a log that the witness cosigned; None where it has none.
 
         Raises:
-            Unavailable: it does not answer.
+            Unavailable: it does not answer, or not that.
         """
         status, said = await self._ask("GET", f"{url.rstrip('/')}/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint", None)
+        if status not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
+            raise Unavailable(f"the witness at {url} does not show what it cosigned last: it answered {status}")
         return said if status == HTTPStatus.OK else None
 
     async def _ask(self, method: str, url: str, body: str | None) -> tuple[int, str]:

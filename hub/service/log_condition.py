@@ -13,7 +13,7 @@ class LogCondition:
     hindrance: str | None = None  # why it could not be done the last time, though nothing contradicts it
     published: Checkpoint | None = None  # the last one that this process knows of, and remembers
     is_recomputed: bool = False  # whether this process has found the whole tree anew
-    evidence: str | None = None  # the checkpoint that a witness showed when it would not cosign
+    are_witnesses_heard: bool = False  # whether they told this process what they cosigned last, as far as it has to know
     is_kept_here: bool = False  # whether this process is the one that enters and signs
 
     @property

@@ -1,13 +1,15 @@
 """The condition of the transparency log, and signing its tree.
 
 * Nothing is entered or signed that contradicts what was published: a checkpoint in the database, one that this node remembers in a file
-  outside of it, or one that a witness cosigned. The hub goes on serving; what is accepted waits to be entered.
+  outside of it, or one that a witness cosigned. The hub goes on serving; what is accepted waits to be entered. What a witness showed is
+  kept in the database, so that no process forgets it.
 * On its first look a process finds the whole tree anew from the hashes of its leaves.
 * A checkpoint is signed once its leaves are committed. It is remembered first and published then, so that none is published that a restored
   database could contradict unnoticed. One size is signed once.
 """
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
@@ -22,7 +24,18 @@ from hub.keys.remembered import FILE, read_remembered, remember
 from hub.service.administer import Change, change, require_role
 from hub.service.context import Hub
 from hub.store.database import Connection, Duplicate
-from hub.store.tlog import add_checkpoint, has_pending, latest_checkpoint, list_tiles, name_log, read_origin, read_size, read_tiles
+from hub.store.tlog import (
+    add_checkpoint,
+    has_pending,
+    keep_evidence,
+    latest_checkpoint,
+    list_tiles,
+    name_log,
+    read_evidence,
+    read_origin,
+    read_size,
+    read_tiles,
+)  # fmt: skip
 
 _TILES_TOGETHER = 16  # hashed before others get the event loop
 
@@ -150,15 +163,34 @@ async def follow(hub: Hub, note: str) -> None:
     hub.log.published = told
 
 
+async def hold_against(hub: Hub, evidence: str) -> None:
+    """Look at a checkpoint that a witness shows: where the tree does not begin with it, the log is not signed any more, by any process.
+
+    Raises:
+        Invalid: it is none that the log's key signed.
+    """
+    key = await open_log(hub)
+    verify_checkpoint(Note.parse(evidence), key)
+    async with hub.db.read() as conn:
+        size = await read_size(conn)
+    try:
+        await _require_begins_with(hub, size, evidence, key)
+    except Contradiction:
+        with contextlib.suppress(Duplicate):  # another node keeps one
+            await hub.db.write(keep_evidence, evidence)
+        await is_sound(hub)
+
+
 async def _find_fault(hub: Hub) -> str | None:
     key = await open_log(hub)
     try:
         async with hub.db.read() as conn:
             size = await read_size(conn)
             published = await latest_checkpoint(conn, key.name)
+            evidence = await read_evidence(conn)
         if not hub.log.is_recomputed:
             await _recompute(hub, size)
-        for note in (published, await asyncio.to_thread(_remembered, hub.config), hub.log.evidence):
+        for note in (published, await asyncio.to_thread(_remembered, hub.config), evidence):
             if note is not None:
                 await _require_begins_with(hub, size, note, key)
     except (Contradiction, Unavailable) as e:

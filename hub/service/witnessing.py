@@ -3,15 +3,18 @@
 * A witness is sent the proof that the tree goes on from the one that it cosigned last, and keeps the log to that.
 * Where it cosigned something that this tree does not begin with, its checkpoint bears the log's own signature: that is evidence, and the
   log is not signed any more (`hub.service.log_keeping`). A witness's word alone stops nothing.
+* Before its first signature a process asks each witness what it cosigned last: a database that was restored from a backup may have been
+  cosigned as far as it goes, and be behind all the same.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from hub.config import Config
-from hub.domain.tlog.checkpoint import Checkpoint, verify_checkpoint
+from hub.domain.tlog.checkpoint import Checkpoint
 from hub.domain.tlog.cosignature import cosigned_at
 from hub.domain.tlog.note import Kind, Note, VerifierKey, parse_signatures
 from hub.domain.tlog.tiles import reader, tiles_for
@@ -20,9 +23,11 @@ from hub.domain.tlog.witness import AddCheckpoint
 from hub.errors import ConfigError, Conflict, Invalid, Unavailable, Withheld
 from hub.outbound.witness import WitnessClient
 from hub.service.context import Hub
-from hub.service.log_keeping import is_sound, log_name, open_log
+from hub.service.log_keeping import hold_against, log_name, memory_of, open_log
 from hub.store.database import Connection, Duplicate
 from hub.store.tlog import add_cosignature, cosigned_size, latest_checkpoint, read_tiles
+
+_BRIEF_S = 2.0  # that a witness may take to answer where this node remembers by itself, too
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +64,46 @@ def _is_address(url: str) -> bool:
         return urlsplit(url).scheme in ("http", "https")
     except ValueError:  # brackets that do not match
         return False
+
+
+async def hear_witnesses(hub: Hub) -> None:
+    """Have each witness tell what it cosigned last, once in a process and before its first signature.
+
+    Raises:
+        Unavailable: none of them tells, and this node remembers nothing by itself.
+    """
+    if hub.log.are_witnesses_heard:
+        return
+    witnesses = configured_witnesses(hub.config)
+    remembers = memory_of(hub.config) is not None
+    async with WitnessClient(*([_BRIEF_S] if remembers else [])) as client:
+        told = await asyncio.gather(*(_tells(hub, client, witness) for witness in witnesses))
+    if witnesses and not remembers and not any(told):
+        raise Unavailable("no witness tells what it cosigned last, and nothing else remembers it: one of log_witnesses has to answer")
+    hub.log.are_witnesses_heard = True
+
+
+async def _tells(hub: Hub, client: WitnessClient, witness: Witness) -> bool:
+    """Whether a witness tells what it cosigned last; where this log contradicts that, it is held against it."""
+    try:
+        key = await open_log(hub)
+        async with hub.db.read() as conn:
+            latest = await latest_checkpoint(conn, key.name)
+            old = await cosigned_size(conn, key.name, str(witness.key))
+        if latest is None:
+            await _look_at_evidence(hub, client, witness)
+            return True
+        note = Note.parse(latest)
+        checkpoint = Checkpoint.parse(note.text)
+        try:
+            await _keep(hub, witness, checkpoint, note.text, await _submit(hub, client, witness, note, checkpoint, old))
+        except (Conflict, Withheld) as e:
+            if not await _look_at_evidence(hub, client, witness):
+                raise Unavailable(f"{witness.key.name} does not show what it cosigned last: {e.detail}") from e
+    except Unavailable as e:
+        log.warning("a witness is not heard: %s", e.detail)
+        return False
+    return True
 
 
 async def have_cosigned(hub: Hub, client: WitnessClient, witness: Witness) -> bool:
@@ -117,17 +162,16 @@ async def _keep(hub: Hub, witness: Witness, checkpoint: Checkpoint, text: str, s
     try:
         await hub.db.write(add_cosignature, checkpoint.origin, checkpoint.size, str(witness.key), own[0].line())
     except Duplicate:
-        log.info("another node was told the same cosignature")
+        log.info("the same cosignature was told before")
 
 
-async def _look_at_evidence(hub: Hub, client: WitnessClient, witness: Witness) -> None:
-    key = await open_log(hub)
-    evidence = await client.get_checkpoint(witness.url, key.name)
+async def _look_at_evidence(hub: Hub, client: WitnessClient, witness: Witness) -> bool:
+    """Look at the last checkpoint that a witness cosigned; whether it has one."""
+    evidence = await client.get_checkpoint(witness.url, await log_name(hub))
     if evidence is None:
-        return
+        return False
     try:
-        verify_checkpoint(Note.parse(evidence), key)
+        await hold_against(hub, evidence)
     except Invalid as e:
         raise Unavailable(f"{witness.key.name} shows a checkpoint that is not this log's: {e.detail}") from e
-    hub.log.evidence = evidence
-    await is_sound(hub)
+    return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from hub.errors import ConfigError
 from hub.store.database import Connection, prepare
@@ -12,6 +12,7 @@ STATE = table("hub_state")
 
 _FIND = prepare(select(STATE.c.value).where(STATE.c.name == bindparam("fact")))
 _CHANGE = prepare(update(STATE).where(STATE.c.name == bindparam("fact"), STATE.c.value != bindparam("new")).values(value=bindparam("new")))
+_REMOVE = prepare(delete(STATE).where(STATE.c.name == bindparam("fact")))
 
 
 async def find_state(conn: Connection, name: str) -> str | None:
@@ -44,3 +45,8 @@ async def add_state(conn: Connection, facts: Mapping[str, str]) -> None:
 async def change_state(conn: Connection, name: str, value: str) -> bool:
     """Change a fact; False where nobody wrote it down, or it says that already."""
     return await conn.execute(_CHANGE, fact=name, new=value) == 1
+
+
+async def remove_state(conn: Connection, name: str) -> None:
+    """Forget a fact, as far as somebody wrote it down."""
+    await conn.execute(_REMOVE, fact=name)

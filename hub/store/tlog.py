@@ -20,7 +20,7 @@ from hub.domain.signing.object_signature import is_signed_whole
 from hub.domain.tlog.leaf import LeafKind
 from hub.domain.tlog.tiles import WIDTH, Tile
 from hub.store.database import Change, Connection, among, prepare
-from hub.store.state import add_state, change_state, find_state
+from hub.store.state import add_state, change_state, find_state, remove_state
 from hub.store.tables import table
 
 PENDING = table("log_pending")
@@ -34,7 +34,7 @@ COLLECTION = table("collection")
 
 ABOUT_MAX = 512  # versions that one row of the outbox is about, at the most
 
-_ORIGIN = "log_origin"  # in `hub_state`
+_ORIGIN, _EVIDENCE = "log_origin", "log_evidence"  # in `hub_state`
 
 _PENDING_COLUMNS = ("due_us", "kind", "about", "digest", "collection_row")
 _LEAF_COLUMNS = ("number", "leaf", "salt", "digest", "version_row")
@@ -190,13 +190,29 @@ async def read_origin(conn: Connection) -> str | None:
 
 
 async def name_log(conn: Connection, origin: str) -> None:
-    """Give the log its name, or another one: under that it is another log, with the same leaves.
+    """Give the log its name, or another one: under that it is another log, with the same leaves, and nothing speaks against it yet.
 
     Raises:
         Duplicate: another node named it first.
     """
     if not await change_state(conn, _ORIGIN, origin):
         await add_state(conn, {_ORIGIN: origin})
+    await remove_state(conn, _EVIDENCE)
+
+
+async def read_evidence(conn: Connection) -> str | None:
+    """Return the checkpoint that a witness showed and the log contradicts; None where none did."""
+    return await find_state(conn, _EVIDENCE)
+
+
+async def keep_evidence(conn: Connection, note: str) -> None:
+    """Keep a checkpoint that the log contradicts, in place of the one before.
+
+    Raises:
+        Duplicate: another node kept one at the same time.
+    """
+    await remove_state(conn, _EVIDENCE)
+    await add_state(conn, {_EVIDENCE: note})
 
 
 async def has_pending(conn: Connection, now_us: int) -> bool:

@@ -9,6 +9,7 @@ from hub.service.context import Hub
 from hub.service.log_keeping import is_behind, is_sound, memory_of, sign
 from hub.service.sequence import enter
 from hub.service.turns import wait_for_any
+from hub.service.witnessing import hear_witnesses
 from hub.store.database import Duplicate
 from hub.store.leases import take_lease
 
@@ -35,6 +36,7 @@ async def keep_log(hub: Hub, stop: asyncio.Event, holder: str) -> None:
         rest_s = _LOOK_S
         try:
             if (hub.log.is_recomputed or await is_sound(hub)) and await is_behind(hub):
+                await hear_witnesses(hub)
                 if monotonic() > held_until_s - _LEASE_S / 2 and await _is_ours(hub, holder):
                     held_until_s = monotonic() + _LEASE_S
                 hub.log.is_kept_here = monotonic() < held_until_s

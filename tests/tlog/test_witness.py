@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete, update
 from typer.testing import CliRunner
 
 from hub.__main__ import cli
@@ -19,28 +19,37 @@ from hub.domain.tlog.checkpoint import Checkpoint, log_key, sign_checkpoint
 from hub.domain.tlog.cosignature import cosigned_at, witness_key
 from hub.domain.tlog.note import Note, VerifierKey, parse_signatures
 from hub.domain.tlog.proof_file import ProofFile
+from hub.domain.tlog.tiles import Tile
 from hub.domain.tlog.tree import hash_children, hash_leaf
 from hub.domain.tlog.witness import AddCheckpoint
-from hub.errors import ConfigError, Unavailable
+from hub.errors import ConfigError, NotFound, Unavailable
 from hub.outbound.witness import WitnessClient
+from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
-from hub.service.log_keeping import is_sound, memory_of, open_log
+from hub.service.log_keeping import is_behind, is_sound, memory_of, open_log, rename_log
 from hub.service.proofs import get_checkpoint
 from hub.service.witnessing import Witness as Known
 from hub.service.witnessing import configured_witnesses, have_cosigned
-from hub.store.database import prepare
+from hub.store.database import Connection, prepare
 from hub.store.tables import table
+from hub.store.tlog import read_tiles
 from hub.web.witness import Witness, build_witness
+from hub.work.tlog import keep_log
 from tests.taxii.content import indicator
 from tests.taxii.site import prepare as install
 from tests.taxii.site import serve_again
 from tests.tlog.place import backup_of, give, keep, opened, receipt, restore
+from tests.tlog.test_served import until
 
 ORIGIN, NAME = "hub.example.org/log", "witness.example/w1"
 LOG, STRANGER = PrivateKey.generate(), PrivateKey.generate()
 A, B, C = (hash_leaf(name) for name in (b"a", b"b", b"c"))
 ROOTS = {1: A, 2: hash_children(A, B), 3: hash_children(hash_children(A, B), C)}
-_FORGET = prepare(delete(table("log_cosignature")))
+LEAF, TILE, CHECKPOINT, COSIGNATURE = (table(f"log_{name}") for name in ("leaf", "tile", "checkpoint", "cosignature"))
+_FORGET = prepare(delete(COSIGNATURE))
+_UNDO_LEAVES = prepare(delete(LEAF).where(LEAF.c.number >= bindparam("size")))
+_UNDO_TILE = prepare(update(TILE).where(TILE.c.level == 0, TILE.c.number == 0).values(hashes=bindparam("kept")))
+_UNDO_SIGNED = [prepare(delete(signed).where(signed.c.size > bindparam("size"))) for signed in (COSIGNATURE, CHECKPOINT)]
 
 
 @contextlib.asynccontextmanager
@@ -171,6 +180,96 @@ async def test_a_witness_stops_a_log_that_went_back_where_nothing_else_remembers
                 await have_cosigned(restored, client, known)
             assert not await is_sound(restored)
             assert "backup was too old" in str(restored.log.fault)
+
+
+async def test_a_backup_that_a_witness_cosigned_is_not_signed_where_nothing_else_remembers_and_a_restart_forgets_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    """On PostgreSQL, a hub without `keys_dir`. The database is put back by taking away what came since."""
+    await install(database_url)
+    async with opened(database_url) as hub, witnessed(hub, tmp_path) as (known, client):
+        await give(hub, indicator())
+        await keep(hub)
+        assert await have_cosigned(hub, client, known)
+        before = Checkpoint.parse(Note.parse(await get_checkpoint(hub)).text).size
+        await give(hub, indicator())
+        await keep(hub)
+        assert await have_cosigned(hub, client, known)
+        await hub.db.write(_put_back, before)
+        settings = {"log_witnesses": (f"{known.key} {known.url}",)}
+        async with opened(database_url, **settings) as restored:
+            forget(restored)
+            published = await get_checkpoint(restored)
+            await give(restored, indicator(), indicator())
+            await keep_for_a_while(restored)
+            assert "backup was too old" in str(restored.log.fault)
+            assert await get_checkpoint(restored) == published
+        # The evidence outlives the process, with nobody to show it again.
+        async with opened(database_url) as restarted:
+            assert not await is_sound(restarted)
+            assert await get_checkpoint(restarted) == published
+            await rename_log(restarted, COMMAND_LINE, "hub.example.org/log/2")
+            await keep(restarted)
+            assert (await get_checkpoint(restarted)).startswith("hub.example.org/log/2\n")
+
+
+SILENT = f"{witness_key(NAME, STRANGER)} http://127.0.0.1:1"
+
+
+async def test_a_log_waits_for_a_witness_where_nothing_else_remembers(postgresql_url: str, tmp_path: Path) -> None:
+    await install(postgresql_url)
+    async with opened(postgresql_url, log_witnesses=(SILENT,)) as hub:
+        await keep_for_a_while(hub)
+        assert "no witness tells" in str(hub.log.hindrance)
+        with pytest.raises(NotFound):
+            await get_checkpoint(hub)
+    # One of them tells: that will do.
+    async with (
+        opened(postgresql_url) as hub,
+        witnessed(hub, tmp_path) as (known, _),
+        opened(postgresql_url, log_witnesses=(SILENT, f"{known.key} {known.url}")) as heard,
+    ):
+        await give(heard, indicator())
+        await keep_for_a_while(heard)
+        assert heard.log.is_signed
+        assert await get_checkpoint(hub)
+
+
+async def test_a_log_that_remembers_waits_for_no_witness(sqlite_url: str) -> None:
+    await install(sqlite_url)
+    async with opened(sqlite_url, log_witnesses=(SILENT,)) as hub:
+        await keep_for_a_while(hub)
+        assert hub.log.is_signed
+        assert await get_checkpoint(hub)
+
+
+async def keep_for_a_while(hub: Hub) -> None:
+    """Run the loop that keeps the log until it has done, or found, what there is."""
+    stop, before = asyncio.Event(), hub.log.fault
+    running = asyncio.create_task(keep_log(hub, stop, "node"))
+
+    async def is_done() -> bool:
+        found = hub.log.hindrance is not None or hub.log.fault != before
+        return found or (hub.log.are_witnesses_heard and not await is_behind(hub))
+
+    await until(is_done)
+    stop.set()
+    await running
+
+
+async def _put_back(conn: Connection, size: int) -> None:
+    """Take away the leaves from `size` on, of a log of one tile, and what was signed of them."""
+    await conn.execute(_UNDO_LEAVES, size=size)
+    await conn.execute(_UNDO_TILE, kept=(await read_tiles(conn, [Tile(0, 0)]))[Tile(0, 0)][: size * 32])
+    for statement in _UNDO_SIGNED:
+        await conn.execute(statement, size=size)
+
+
+def forget(hub: Hub) -> None:
+    """Remove what the node remembers of the log by itself, if it has such a place."""
+    memory = memory_of(hub.config)
+    if memory is not None:
+        memory.unlink()
 
 
 async def test_a_witness_that_lies_stops_nothing(sqlite_url: str) -> None:
