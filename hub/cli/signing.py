@@ -18,7 +18,6 @@ from hub.domain.signing.keys import Algorithm, PrivateKey
 from hub.domain.signing.object_signature import object_digest, sign_object
 from hub.domain.signing.trusted import Finding, TrustedKey, judge, read_trusted, read_trusted_attestation
 from hub.domain.stix_limits import Limits
-from hub.domain.timestamp import parse_timestamp
 from hub.errors import Invalid
 
 app = typer.Typer()
@@ -109,7 +108,7 @@ def _judged(body: bytes, trusted: Mapping[str, TrustedKey], attested: Mapping[st
     except Invalid as e:
         return "?", Finding.BAD, e.detail
     id = str(obj.get("id", "?"))
-    verdict = judge(obj, trusted, accepted_us=None if statement is None else parse_timestamp(statement["accepted_at"]))
+    verdict = judge(obj, trusted, statement)
     if statement is None:
         return id, verdict.finding, verdict.told
     finding = Finding.GOOD if verdict.finding is Finding.UNSIGNED else verdict.finding

@@ -168,6 +168,10 @@ def test_nobody_but_the_hub_attests_when_it_took_what_a_compromised_key_signed(s
     published = [HubKey(hubs.public, purpose, 0).jwk(HUB, MINUTE_US) for purpose in (Purpose.OBJECT, Purpose.RESPONSE)]
     statement = shell.folder / "attestation"
     (obj,) = objects_in(signed)
+
+    def attested(what: Attested, *kids: str, hub: MemberId = HUB) -> Attestation:
+        return Attestation(hub, object_digest(obj), obj["id"], obj["modified"], what, 0, kids=kids)
+
     for signer, hub, told, words in (
         (members, HUB, published[:1], "attests nothing in the name of"),
         (members, ENERGY.id, published[:1], "attests nothing in the name of"),
@@ -176,9 +180,13 @@ def test_nobody_but_the_hub_attests_when_it_took_what_a_compromised_key_signed(s
         (hubs, HUB, published[:1], None),
     ):
         keys = shell.write("keys.json", {"keys": [compromised, *told]})
-        statement.write_text(Attestation(hub, object_digest(obj), obj["id"], obj["modified"], Attested.SIGNED, 0).sign(signer))
+        statement.write_text(attested(Attested.SIGNED, members.public.kid, hub=hub).sign(signer))
         said = shell.run("verify", signed, "--keys", keys, "--attestation", statement, code=0 if words is None else 1)
         assert words in said if words is not None else said.startswith("good\t")
+    # Of what came unsigned, or signed with another key, it tells nothing of when this signature was made.
+    for one in (attested(Attested.UNSIGNED), attested(Attested.SIGNED), attested(Attested.SIGNED, hubs.public.kid)):
+        statement.write_text(one.sign(hubs))
+        assert shell.run("verify", signed, "--keys", keys, "--attestation", statement, code=1).startswith("suspect\t")
 
 
 def test_a_members_key_is_registered_ended_and_told_to_be_compromised(shell: Shell):

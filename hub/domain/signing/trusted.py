@@ -2,7 +2,8 @@
 
 * A key for something else (a hub's log, its answers) signs no objects.
 * A key that belongs to somebody signs for nobody else: who is named as the author must be its owner, as far as both are told.
-* What a compromised key signed is suspect, unless a hub attests that it took the object before that.
+* What a compromised key signed is suspect, unless a hub attests that it verified a signature by this key before that. That it took the
+  object says nothing of a signature: what came unsigned can be signed at any time.
 * A hub attests with the key that it publishes for objects, and in its own name: a member's key, which may be the compromised one, does not.
 """
 
@@ -12,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from hub.domain.json import excerpt, read_document
-from hub.domain.signing.attestation import read_attestation
+from hub.domain.signing.attestation import Attested, read_attestation
 from hub.domain.signing.jws import key_named
 from hub.domain.signing.keys import PublicKey
 from hub.domain.signing.object_signature import verify_object
@@ -76,11 +77,11 @@ def read_trusted(documents: Iterable[bytes]) -> dict[str, TrustedKey]:
     return found
 
 
-def judge(properties: Mapping[str, Any], keys: Mapping[str, TrustedKey], *, accepted_us: int | None = None) -> Verdict:
+def judge(properties: Mapping[str, Any], keys: Mapping[str, TrustedKey], statement: Mapping[str, Any] | None = None) -> Verdict:
     """Verify all signatures of an object.
 
     Args:
-        accepted_us: when a hub took it, as it attests; None: not known.
+        statement: what a hub attests of it; None: not known.
     """
     used: list[TrustedKey] = []
 
@@ -102,7 +103,7 @@ def judge(properties: Mapping[str, Any], keys: Mapping[str, TrustedKey], *, acce
             told = f"signature: the key {key.public.kid} belongs to {key.owner}, and the object names {excerpt(author)} as its author"
             return Verdict(Finding.BAD, told, tuple(used))
     for key in used:
-        if key.compromised_from_us is not None and (accepted_us is None or accepted_us >= key.compromised_from_us):
+        if key.compromised_from_us is not None and not _is_verified_before(key.compromised_from_us, key.public.kid, statement):
             return Verdict(Finding.SUSPECT, f"signature: the key {key.public.kid} is compromised", tuple(used))
     ended = [key.public.kid for key in used if key.status not in {KeyStatus.ACTIVE, KeyStatus.COMPROMISED}]
     told = f"signed with {', '.join(key.public.kid for key in used)}"
@@ -125,6 +126,15 @@ def read_trusted_attestation(text: str, keys: Mapping[str, TrustedKey]) -> Mappi
             f"the key {kid} attests nothing in the name of {excerpt(said.get('hub'))}: it is not published as that hub's key for objects"
         )
     return said
+
+
+def _is_verified_before(time_us: int, kid: str, statement: Mapping[str, Any] | None) -> bool:
+    """Whether a hub attests that it verified a signature by a key before a time."""
+    match statement:
+        case {"attestation": Attested.SIGNED, "keys": [*kids], "accepted_at": str(accepted_at)}:
+            return kid in kids and parse_timestamp(accepted_at) < time_us
+        case _:
+            return False
 
 
 def _trusted(jwk: Mapping[str, Any]) -> TrustedKey:
