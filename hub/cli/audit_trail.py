@@ -16,6 +16,7 @@ from hub.cli.remote import CaFile, Credentials, Password, Token, User
 from hub.cli.session import Json, show, with_hub
 from hub.cli.telling import errors_told, fail
 from hub.domain.audit_chain import Link, check_chain
+from hub.domain.json import read_document
 from hub.domain.signing.base64url import decode, encode
 from hub.domain.tlog.auditing import Audit, Seen, audit, check_inclusion_of
 from hub.domain.tlog.note import VerifierKey
@@ -30,6 +31,7 @@ from hub.web.api import models, render
 
 audit_app = typer.Typer(help="What administrators did, and whether a hub's log is what it seems.", no_args_is_help=True)
 
+_DEPTH_MAX = 64  # of a line
 AUDIT_COLUMNS = ("row", "at", "actor", "action", "target", "detail")
 
 
@@ -189,13 +191,23 @@ class _State:
 
 
 def _json_lines(file: Path) -> list[dict[str, Any]]:
+    lines = []
     try:
-        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as e:
-        raise Invalid(f"{file} is not what `hub audit export` wrote: {e}") from e
-    if not lines or not all(isinstance(line, dict) for line in lines):
-        raise Invalid(f"{file} is not what `hub audit export` wrote")
+        for number, raw in enumerate(file.read_bytes().removesuffix(b"\n").split(b"\n"), 1):
+            lines.append(_read_line(raw, f"{file}: line {number} is not what `hub audit export` wrote"))
+    except OSError as e:
+        raise Invalid(f"{file} cannot be read: {e.strerror}") from e
     return lines
+
+
+def _read_line(raw: bytes, refusal: str) -> dict[str, Any]:
+    try:
+        line = read_document(raw, depth_max=_DEPTH_MAX).value
+    except HubError as e:
+        raise Invalid(f"{refusal}: {e.detail}") from e
+    if not isinstance(line, dict):
+        raise Invalid(refusal)
+    return line
 
 
 def _links(lines: list[dict[str, Any]]) -> Iterator[Link]:

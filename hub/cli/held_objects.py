@@ -60,6 +60,6 @@ def read_receipt(path: Path) -> str:
         Invalid: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()  # as it is: reading as text would mend its lines' ends
     except (OSError, UnicodeDecodeError) as e:
         raise Invalid(f"{path} cannot be read: {e}") from e

@@ -19,7 +19,7 @@ def read_remembered(path: Path) -> str | None:
         Unavailable: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()  # as it is: reading as text would mend its lines' ends
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as e:

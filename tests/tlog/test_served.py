@@ -101,6 +101,13 @@ async def test_receipts_are_fetched_and_checked_again_without_the_hub(site: Site
     one.write_text(one.read_text().replace("index ", "index 9"))
     spoilt = await run(*again, "--log-key", key)
     assert spoilt.exit_code == 1
+    other = receipts / f"{object_digest(held[1]).hex()}.tlog-proof"
+    good = other.read_bytes()
+    for place in (place for place, byte in enumerate(good) if byte == ord("\n")):
+        other.write_bytes(good[:place] + b"\r" + good[place + 1 :])
+        returned = await run(*again, "--log-key", key)
+        assert (returned.exit_code, returned.stderr.count("\n")) == (1, 2), f"byte {place}"
+    other.write_bytes(good)
     assert spoilt.stderr.startswith(held[0]["id"])
     assert spoilt.stderr.count("\n") == 1, "the other one is good"
     changed = file_of(tmp_path / "changed.ndjson", {**held[0], "name": "Changed"})
@@ -187,6 +194,9 @@ async def test_the_audit_trail_is_exported_whole_and_a_changed_line_is_named(sit
         (f"line {place + 1} ", [*lines[:place], lines[place].replace("member.add", "member.odd"), *lines[place + 1 :], receipt]),
         (f"line {place + 1} is missing", [*lines[:place], *lines[place + 1 :], receipt]),
         ("the leaf is about other content", [*lines[:-1], receipt]),
+        ("line 1 is not what", [lines[0].replace('"actor":', '"actor": "nobody", "actor":'), *lines[1:], receipt]),
+        ("occurs twice", [*lines, receipt.replace('"receipt":', '"receipt": "", "receipt":')]),
+        ("line 1 is not what", [f"{lines[0]}\r{lines[1]}", *lines[2:], receipt]),
         ("its last line is not the receipt", lines),
     ):
         exported.write_text("\n".join(changed) + "\n")

@@ -141,7 +141,7 @@ def parse_signatures(lines: str) -> tuple[NoteSignature, ...]:
     """
     if lines.count("\n") > SIGNATURES_MAX:
         raise Invalid(f"more than {SIGNATURES_MAX} signatures")
-    return tuple(_parse_signature(line) for line in lines.splitlines())
+    return tuple(_parse_signature(line) for line in lines.removesuffix("\n").split("\n"))
 
 
 def _parse_signature(line: str) -> NoteSignature:
