@@ -1,5 +1,6 @@
 """Reading the transparency log: its checkpoint, tiles and entries for everybody; receipts for those who may see what they are about."""
 
+import contextlib
 from collections.abc import Iterable
 
 from hub.domain.directory import Directory
@@ -14,6 +15,7 @@ from hub.errors import NotFound, Unavailable
 from hub.service.administer import is_admin, require_active
 from hub.service.context import Hub
 from hub.service.log_keeping import log_name
+from hub.service.sequence import find_waiting
 from hub.service.view import rights, see
 from hub.store.database import Connection
 from hub.store.tlog import StoredLeaf, cosignature_lines, find_leaves, find_placed, latest_checkpoint, read_bundle, read_tiles
@@ -65,18 +67,29 @@ async def get_receipt(hub: Hub, directory: Directory, principal: Principal, dige
 
     Raises:
         NotFound: there is no such thing, or none that the caller may see.
-        Unavailable: it was accepted a moment ago, and is entered in the next.
+        Unavailable: it was accepted a moment ago, and is entered in the next; what was given anonymously, at the next whole minute.
     """
     require_active(principal)
     origin = await log_name(hub)
-    _, leaves = await leaves_about(hub, digest)
-    leaf = await find_visible(hub, directory, principal, leaves)
+    leaf = await _find_entered(hub, directory, principal, digest)
     async with hub.db.read() as conn:
         note, checkpoint = await _published(conn, origin, covering=leaf.number)
         path = inclusion_path(leaf.number, checkpoint.size)
         tiles = await read_tiles(conn, tiles_for(path))
     hashes = tuple(prove(path, reader(tiles)))
     return str(ProofFile(bytes(Opening.of(leaf.leaf, leaf.salt)), leaf.number, hashes, Note.parse(note)))
+
+
+async def _find_entered(hub: Hub, directory: Directory, principal: Principal, digest: str) -> StoredLeaf:
+    content, leaves = await leaves_about(hub, digest)
+    with contextlib.suppress(NotFound):
+        return await find_visible(hub, directory, principal, leaves)
+    for due_us, version_row in await find_waiting(hub, content):
+        if version_row is None or await may_see(hub, directory, principal, version_row):
+            left_s = max(0, due_us - hub.now_us()) // 1_000_000
+            raise Unavailable("it was accepted, and waits to be entered; try again later", retry_after_s=left_s + 1)
+    _, leaves = await leaves_about(hub, digest)  # it may have been entered meanwhile
+    return await find_visible(hub, directory, principal, leaves)
 
 
 async def _published(conn: Connection, origin: str, *, covering: int = -1) -> tuple[str, Checkpoint]:

@@ -18,9 +18,21 @@ from hub.service.context import Hub
 from hub.service.helping import grow_log
 from hub.service.turns import collect
 from hub.store.audit_chain import last_link, load_entries, new_links
-from hub.store.tlog import Pending, StoredLeaf, StoredVersion, list_pending, load_versions, read_size, read_tiles, write_leaves
+from hub.store.tlog import (
+    Pending,
+    StoredLeaf,
+    StoredVersion,
+    list_pending,
+    load_versions,
+    newest_pending,
+    read_size,
+    read_tiles,
+    write_leaves,
+)
 
 LEAVES_MAX = 512  # of a round, unless one row of the outbox brings more
+_NEWEST_MAX = 256  # rows of the outbox in which something is looked for
+_READ_MAX = 1_024  # versions that are read for that
 
 # An object without these bytes has neither signatures nor a revocation, nor a name that is written otherwise than it is read.
 _EXTENSIONS, _REVOKED, _ESCAPE = b"extensions", b"revoked", b"\\u"
@@ -55,6 +67,19 @@ async def enter(hub: Hub) -> int:
     ]
     await hub.db.write(write_leaves, [one.row for one in waiting], leaves, dict(grown.tiles), held.keys(), [new_links(links)])
     return len(leaves)
+
+
+async def find_waiting(hub: Hub, digest: bytes) -> list[tuple[int, int | None]]:
+    """Return what came in a moment ago under a digest and waits to be entered: for each when it is due, and the row of its version."""
+    async with hub.db.snapshot() as conn:
+        waiting, read = [], 0
+        for one in await newest_pending(conn, _NEWEST_MAX):
+            read += len(one.about) if _is_to_be_read(one) else 0
+            if read <= _READ_MAX if _is_to_be_read(one) else digest in (one.digest or b""):
+                waiting.append(one)
+        versions = await load_versions(conn, {row for one in waiting if _is_to_be_read(one) for row in one.about})
+    facts = await collect((one.due_us, *entered) for one in waiting for entered in _facts([one], versions))
+    return [(due_us, row) for due_us, fact, row in facts if fact.content == digest]
 
 
 def _is_to_be_read(pending: Pending) -> bool:

@@ -47,6 +47,12 @@ _LIST_PENDING = prepare(
     .order_by(PENDING.c.row)
     .limit(bindparam("limit"))
 )
+_NEWEST_PENDING = prepare(
+    select(PENDING.c.row, PENDING.c.due_us, PENDING.c.kind, PENDING.c.about, PENDING.c.digest, COLLECTION.c.id)
+    .outerjoin(COLLECTION, COLLECTION.c.row == PENDING.c.collection_row)
+    .order_by(PENDING.c.row.desc())
+    .limit(bindparam("limit"))
+)
 _DONE = prepare(delete(PENDING).where(among(PENDING.c.row, "rows")))
 _VERSIONS = prepare(select(VERSION.c.row, VERSION.c.accepted_us, VERSION.c.digest, VERSION.c.body).where(among(VERSION.c.row, "rows")))
 _PRODUCER = prepare(select(VERSION.c.producer_id, VERSION.c.object_row).where(VERSION.c.row == bindparam("sought")))
@@ -231,6 +237,15 @@ async def list_pending(conn: Connection, now_us: int, leaves_max: int) -> list[P
             break
         found.append(Pending(row, due_us, LeafKind(kind), rows, digest, collection))
     return found
+
+
+async def newest_pending(conn: Connection, limit: int) -> list[Pending]:
+    """Return what waits to be entered, due or not, the newest first."""
+    rows = await conn.fetch(_NEWEST_PENDING, limit=limit)
+    return [
+        Pending(row, due_us, LeafKind(kind), tuple(json.loads(about)), digest, collection)
+        for row, due_us, kind, about, digest, collection in rows
+    ]
 
 
 async def load_versions(conn: Connection, rows: Collection[int]) -> dict[int, StoredVersion]:

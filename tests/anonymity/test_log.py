@@ -5,12 +5,14 @@ import hashlib
 import json
 from collections import Counter
 
+import pytest
+
 from hub.domain.canonical import digest
 from hub.domain.signing.object_signature import object_digest
 from hub.domain.tlog.leaf import LeafKind
 from hub.domain.tlog.proof_file import ProofFile
 from hub.domain.tlog.receipt import Proved, check_receipt
-from hub.errors import NotFound
+from hub.errors import NotFound, Unavailable
 from hub.service.hub_keys import open_keys
 from hub.service.log_keeping import open_log
 from hub.service.proofs import get_receipt
@@ -40,7 +42,10 @@ async def test_the_leaf_of_what_was_given_anonymously_comes_with_its_rendition_a
     added = [leaf for leaf in told(await served(hub)) if leaf.kind is LeafKind.ADD][before[LeafKind.ADD] :]
     assert len(added) == 1, "of two, as long as the rendition is not there"
     assert await proved(anonymous, "water", named) is not None
-    assert await proved(anonymous, "energy", secret) is None
+    with pytest.raises(Unavailable) as waiting:
+        await proved(anonymous, "energy", secret)
+    assert 1 < waiting.value.retry_after_s <= 60
+    assert await proved(anonymous, "water", secret) is None
     await anonymous.publish()
     await keep(hub)
     own = await proved(anonymous, "energy", secret)

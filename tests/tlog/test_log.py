@@ -85,10 +85,16 @@ async def test_all_that_is_accepted_is_in_the_log_once(url: str) -> None:
 async def test_a_receipt_is_for_who_may_see_what_it_is_about(url: str) -> None:
     open_to_all, private = indicator(), indicator()
     async with opened(url) as hub:
+        await keep(hub)
         await give(hub, open_to_all)
         await give(hub, private, to="private")
-        with pytest.raises(NotFound):  # nothing is entered yet
-            await receipt(hub, private)
+        for obj, slug in ((private, "agency"), (open_to_all, "energy")):
+            with pytest.raises(Unavailable, match="waits to be entered") as waiting:
+                await receipt(hub, obj, slug)
+            assert waiting.value.retry_after_s == 1
+        for obj, slug in ((private, "energy"), (private, "observer"), (indicator(), "agency")):
+            with pytest.raises(NotFound, match="nothing of this digest, or nothing that you may see"):
+                await receipt(hub, obj, slug)
         await keep(hub)
         key = await open_log(hub)
         for obj, slugs in ((open_to_all, ("agency", "energy")), (private, ("agency",))):
@@ -123,7 +129,10 @@ async def test_a_signed_object_is_found_by_what_is_signed_and_its_signature_is_p
     plain = indicator()
     signed = sign_object(plain, PrivateKey.generate())
     async with opened(sqlite) as hub:
+        await keep(hub)
         await hub.db.write(_accept_as_it_is, hub.now_us(), signed)
+        with pytest.raises(Unavailable, match="waits to be entered"):
+            await receipt(hub, signed)
         await keep(hub)
         entered = await digests(hub)
         assert object_digest(plain) in entered
