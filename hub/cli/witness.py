@@ -6,6 +6,7 @@ TLS.
 
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -39,10 +40,24 @@ def serve_witness(
         if any(key.kind is not Kind.NOTE for key in keys):
             raise Invalid("--log-key: give what `hub log show` shows; this is a witness's key")
         signer = _open_key(directory)
-        typer.echo(f"{witness_key(name, signer)} http://{host}:{port}")
         witness = Witness(name, signer, {key.name: key for key in keys}, directory)
+        shown = witness_key(name, signer)
+        listening = _listen(host, port)
+    typer.echo(f"{shown} http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
     logging.basicConfig(level=logging.WARNING)
-    web.run_app(build_witness(witness), host=host, port=port, print=None, access_log=None)
+    web.run_app(build_witness(witness), sock=listening, print=None, access_log=None)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        ConfigError: it cannot listen there.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as e:
+        raise ConfigError(f"cannot listen on {host}, port {port}: {str(e.strerror).partition(' (')[0]}; give --host or --port") from e
 
 
 def _open_key(directory: Path) -> PrivateKey:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -306,6 +307,15 @@ async def test_a_witness_that_lies_stops_nothing(sqlite_url: str) -> None:
 def test_a_setting_that_names_no_witness_is_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match="log_witnesses"):
         configured_witnesses(Config(log_witnesses=(setting,)))
+
+
+def test_a_witness_that_cannot_listen_says_so_and_nothing_else(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = ["witness", str(tmp_path), "--name", NAME, "--log-key", str(log_key(ORIGIN, LOG)), "--port", str(port)]
+        result = CliRunner().invoke(cli(), command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"cannot listen on 127.0.0.1, port {port}: Address already in use; give --host or --port\n"
 
 
 def test_a_witness_refuses_a_key_that_is_no_logs_and_one_of_its_own_that_others_may_read(tmp_path: Path) -> None:
