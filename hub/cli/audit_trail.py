@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli.held_objects import held_objects, read_receipt
-from hub.cli.log import LogKey, Url
-from hub.cli.log_client import LogClient, read_key
+from hub.cli.log import LogKey, Url, Witnesses
+from hub.cli.log_client import LogClient, read_key, read_witnesses
 from hub.cli.remote import CaFile, Credentials, Password, Token, User
 from hub.cli.session import Json, show, with_hub
 from hub.cli.telling import errors_told, fail
@@ -92,6 +92,7 @@ def check_log(
         Path | None, typer.Option(help="Directory of receipts that you have; others are asked for.", exists=True, file_okay=False)
     ] = None,
     log_key: LogKey = None,
+    witness: Witnesses = None,
     user: User = None,
     password: Password = None,
     token: Token = None,
@@ -106,8 +107,9 @@ def check_log(
         before = _State.read(state)
         key = _key(client, log_key, before)
         findings: list[str] = []
-        proved = list(_prove(client, key, files or [], receipts, findings))
-        found = _audit(client, key, before, everything=everything)
+        witnesses = read_witnesses(witness)
+        proved = list(_prove(client, key, witnesses, files or [], receipts, findings))
+        found = _audit(client, key, witnesses, before, everything=everything)
         findings += found.findings
         for name, one in proved:
             try:
@@ -125,25 +127,25 @@ def check_log(
     )
 
 
-def _audit(client: LogClient, key: VerifierKey, before: "_State | None", *, everything: bool) -> Audit:
+def _audit(client: LogClient, key: VerifierKey, witnesses: list[VerifierKey], before: "_State | None", *, everything: bool) -> Audit:
     seen = before.seen if before is not None else None
     if everything and seen is not None:
-        whole = audit(client.fetch, key, None)
-        since = audit(client.fetch, key, seen)  # that what was seen is still its beginning
+        whole = audit(client.fetch, key, None, witnesses)
+        since = audit(client.fetch, key, seen, witnesses)  # that what was seen is still its beginning
         since.entries = whole.entries
         since.findings = list(dict.fromkeys([*whole.findings, *since.findings]))
         return since
-    return audit(client.fetch, key, seen)
+    return audit(client.fetch, key, seen, witnesses)
 
 
 def _prove(
-    client: LogClient, key: VerifierKey, files: list[Path], receipts: Path | None, findings: list[str]
+    client: LogClient, key: VerifierKey, witnesses: list[VerifierKey], files: list[Path], receipts: Path | None, findings: list[str]
 ) -> Iterator[tuple[str, Proved]]:
     for held in held_objects(files):
         try:
             kept = held.receipt_in(receipts) if receipts is not None else None
             content = read_receipt(kept) if kept is not None and kept.exists() else client.receipt(held.digest)
-            yield held.name, held.check(content, key)
+            yield held.name, held.check(content, key, witnesses)
         except HubError as e:
             findings.append(f"{held.name}: {e.detail}")
 

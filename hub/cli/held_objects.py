@@ -24,13 +24,13 @@ class HeldObject:
     digest: bytes  # d: of what its signatures are made over
     whole: bytes  # digest of its canonical form, signatures included
 
-    def check(self, receipt: str, key: VerifierKey) -> Proved:
-        """Check the receipt for this object.
+    def check(self, receipt: str, key: VerifierKey, witnesses: Sequence[VerifierKey]) -> Proved:
+        """Check the receipt for this object, which each of the witnesses has to have cosigned.
 
         Raises:
             Invalid: it does not prove that the log holds it.
         """
-        return check_receipt(ProofFile.parse(receipt), key, self.digest, whole=self.whole)
+        return check_receipt(ProofFile.parse(receipt), key, self.digest, whole=self.whole, witnesses=witnesses)
 
     def receipt_in(self, directory: Path) -> Path:
         """Return where its receipt is kept."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.held_objects import held_objects, read_receipt
-from hub.cli.log_client import LogClient, read_key
+from hub.cli.log_client import LogClient, read_key, read_witnesses
 from hub.cli.remote import CaFile, Credentials, Password, Token, User
 from hub.cli.session import with_hub
 from hub.cli.telling import errors_told
@@ -26,6 +26,10 @@ Files = Annotated[list[Path], typer.Argument(help="Bundles, envelopes, NDJSON, s
 LogKey = Annotated[
     str | None, typer.Option("--log-key", help="Verifier key of the log, or a file with it.", show_default="the one that the hub shows")
 ]
+Witnesses = Annotated[
+    list[str] | None,
+    typer.Option("--witness", help="Verifier key of a witness, or a file with it: it has to have cosigned what is checked. Repeatable."),
+]
 Receipts = Annotated[Path, typer.Option(help="Directory of receipts, one for each object: <digest>.tlog-proof.", file_okay=False)]
 
 
@@ -35,6 +39,7 @@ def prove_objects(
     files: Files,
     receipts: Receipts = Path(),
     log_key: LogKey = None,
+    witness: Witnesses = None,
     user: User = None,
     password: Password = None,
     token: Token = None,
@@ -46,13 +51,14 @@ def prove_objects(
         if offline and log_key is None:
             raise Invalid("--offline needs --log-key: a key that is known from elsewhere")
         key = read_key(log_key) if log_key is not None else client.key()
+        witnesses = read_witnesses(witness)
         receipts.mkdir(parents=True, exist_ok=True)
         failed = 0
         for held in held_objects(files):
             try:
                 path = held.receipt_in(receipts)
                 content = read_receipt(path) if offline else client.receipt(held.digest)
-                proved = held.check(content, key)
+                proved = held.check(content, key, witnesses)
                 if not offline:
                     path.write_text(content, encoding="utf-8")
                 told = proved.told

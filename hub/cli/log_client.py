@@ -2,12 +2,13 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import requests
 
 from hub.cli.remote import TIMEOUT_S, TRIES_MAX, TRY_AGAIN, Credentials, wait_s
-from hub.domain.tlog.note import VerifierKey
+from hub.domain.tlog.note import Kind, VerifierKey
 from hub.domain.tlog.tiles import LEAF_BYTES_MAX, WIDTH
 from hub.domain.unreached import tell_unreached
 from hub.errors import Invalid, NotFound, Unavailable
@@ -94,6 +95,18 @@ def read_key(text: str) -> VerifierKey:
         except (OSError, UnicodeDecodeError) as e:
             raise Invalid(f"{path} cannot be read: {e}") from e
     return VerifierKey.parse(text)
+
+
+def read_witnesses(texts: Sequence[str] | None) -> list[VerifierKey]:
+    """Return the verifier keys of witnesses that options say.
+
+    Raises:
+        Invalid: one is none.
+    """
+    keys = [read_key(text) for text in texts or ()]
+    if any(key.kind is not Kind.COSIGNATURE for key in keys):
+        raise Invalid("--witness: give what `hub witness` shows, without the address; this is a log's key")
+    return keys
 
 
 def _body(answer: requests.Response) -> bytes:

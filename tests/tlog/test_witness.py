@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import json
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,15 +16,19 @@ from typer.testing import CliRunner
 
 from hub.__main__ import cli
 from hub.config import Config
+from hub.domain.canonical import digest
 from hub.domain.signing.keys import PrivateKey
+from hub.domain.signing.object_signature import object_digest
+from hub.domain.tlog.auditing import audit
 from hub.domain.tlog.checkpoint import Checkpoint, log_key, sign_checkpoint
 from hub.domain.tlog.cosignature import cosigned_at, witness_key
 from hub.domain.tlog.note import Note, VerifierKey, parse_signatures
 from hub.domain.tlog.proof_file import ProofFile
+from hub.domain.tlog.receipt import check_receipt
 from hub.domain.tlog.tiles import Tile
 from hub.domain.tlog.tree import hash_children, hash_leaf
 from hub.domain.tlog.witness import AddCheckpoint
-from hub.errors import ConfigError, NotFound, Unavailable
+from hub.errors import ConfigError, Invalid, NotFound, Unavailable
 from hub.outbound.witness import WitnessClient
 from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
@@ -39,7 +44,7 @@ from hub.work.tlog import keep_log
 from tests.taxii.content import indicator
 from tests.taxii.site import prepare as install
 from tests.taxii.site import serve_again
-from tests.tlog.place import backup_of, give, keep, opened, receipt, restore
+from tests.tlog.place import backup_of, give, keep, opened, receipt, restore, served
 from tests.tlog.test_served import until
 
 ORIGIN, NAME = "hub.example.org/log", "witness.example/w1"
@@ -212,6 +217,37 @@ async def test_a_backup_that_a_witness_cosigned_is_not_signed_where_nothing_else
             await rename_log(restarted, COMMAND_LINE, "hub.example.org/log/2")
             await keep(restarted)
             assert (await get_checkpoint(restarted)).startswith("hub.example.org/log/2\n")
+
+
+async def test_who_knows_a_witness_finds_a_cosignature_that_is_bad_or_missing(sqlite_url: str, tmp_path: Path) -> None:
+    await install(sqlite_url)
+    obj = indicator()
+    async with opened(sqlite_url) as hub, witnessed(hub, tmp_path) as (known, client):
+        await give(hub, obj)
+        await keep(hub)
+        log, plain, digests = str(await open_log(hub)), await receipt(hub, obj), (object_digest(obj), digest(obj))
+        assert await have_cosigned(hub, client, known)
+        cosigned, files = await receipt(hub, obj), dict(await served(hub))
+        before, _, last = cosigned.rpartition(" ")
+        spoilt = f"{before} {last[:20]}{'A' if last[20] != 'A' else 'B'}{last[21:]}"
+        key = await open_log(hub)
+        for text, said in ((cosigned, None), (plain, "no cosignature of"), (spoilt, "is not over this checkpoint")):
+            note = str(ProofFile.parse(text).note).encode()
+            with pytest.raises(Invalid, match=said) if said else contextlib.nullcontext():
+                check_receipt(ProofFile.parse(text), key, digests[0], whole=digests[1], witnesses=[known.key])
+            with pytest.raises(Invalid, match=said) if said else contextlib.nullcontext():
+                audit(lambda path, note=note: {**files, "checkpoint": note}[path], key, None, [known.key])  # type: ignore[misc]
+    held = tmp_path / "held.json"
+    held.write_text(json.dumps(obj))
+    path = tmp_path / f"{digests[0].hex()}.tlog-proof"
+    command = ["prove", "http://127.0.0.1:1", str(held), "--receipts", str(tmp_path), "--offline", "--log-key", log, "--witness"]
+    for text, witness, said in (
+        (cosigned, known.key, ""), (plain, known.key, "no cosignature of"), (spoilt, known.key, "is not over this checkpoint"),
+        (cosigned, witness_key(NAME, STRANGER), "no cosignature of"), (cosigned, log, "this is a log's key"),
+    ):  # fmt: skip
+        path.write_text(text)
+        result = CliRunner().invoke(cli(), [*command, str(witness)])
+        assert (result.exit_code, said in result.stderr) == (1 if said else 0, True), result.output
 
 
 SILENT = f"{witness_key(NAME, STRANGER)} http://127.0.0.1:1"

@@ -3,10 +3,11 @@
 Pure but for `fetch`, which is given. What is wrong is told in sentences that name the resource; none is an exception.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.domain.tlog.checkpoint import Checkpoint, format_hash, verify_checkpoint
+from hub.domain.tlog.cosignature import require_cosigned
 from hub.domain.tlog.leaf import read_leaf
 from hub.domain.tlog.note import Note, VerifierKey
 from hub.domain.tlog.receipt import Proved
@@ -50,16 +51,19 @@ class Audit:
     disputes: dict[int, str] = field(default_factory=dict)  # entries whose hash is not the one in their tile, with the tile's path
 
 
-def audit(fetch: Fetch, key: VerifierKey, before: Seen | None) -> Audit:
+def audit(fetch: Fetch, key: VerifierKey, before: Seen | None, witnesses: Sequence[VerifierKey] = ()) -> Audit:
     """Check what came since the last look, or without one everything: entries, tiles, and that they make the root that is signed.
 
+    Args:
+        witnesses: who has to have cosigned it.
     Raises:
-        Invalid: the checkpoint is none of this log's, or contradicts the one that was seen before.
+        Invalid: the checkpoint is none of this log's, is not cosigned, or contradicts the one that was seen before.
         Unavailable: the log did not answer.
     """
     content = fetch("checkpoint").decode("utf-8", "replace")
     try:
         checkpoint = verify_checkpoint(Note.parse(content), key)
+        require_cosigned(Note.parse(content), witnesses)
     except Invalid as e:
         raise Invalid(f"checkpoint: {e.detail}") from e
     start = 0

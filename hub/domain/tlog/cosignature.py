@@ -1,6 +1,7 @@
 """Cosignatures (C2SP tlog-cosignature): a witness says when it saw that a log had only grown since the witness last looked."""
 
 import struct
+from collections.abc import Sequence
 
 from hub.domain.signing.keys import Signer
 from hub.domain.tlog.note import Kind, Note, NoteSignature, VerifierKey
@@ -37,6 +38,17 @@ def cosigned_at(note: Note, key: VerifierKey) -> int | None:
     """
     times = [_verify(note.text, one, key) for one in key.own(note.signatures)]
     return max(times, default=None)
+
+
+def require_cosigned(note: Note, witnesses: Sequence[VerifierKey]) -> None:
+    """Check that each of these witnesses cosigned a checkpoint.
+
+    Raises:
+        Invalid: one did not, or a cosignature that bears its name is not its own.
+    """
+    for key in witnesses:
+        if cosigned_at(note, key) is None:
+            raise Invalid(f"no cosignature of {key.name} is on the checkpoint; one that is new has it a moment later: try again")
 
 
 def _verify(text: str, signature: NoteSignature, key: VerifierKey) -> int:
