@@ -5,6 +5,7 @@
 * Observables are normalised, so that the same one is the same key whoever wrote it, in an indicator or as an object.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,17 +18,35 @@ from hub.domain.stix_vocabulary import SCO_TYPES
 
 Properties = Mapping[str, Any]
 
+_PATH = r"[\w.]+(?:\[(?:\*|\d+)\][\w.]*)*(?:'[\w-]+')?"
 # The tokens of a pattern that tell which texts a property is compared with. Each character belongs to one token: linear in the length.
 _TOKEN = re.compile(
-    r"(?P<type>[\w-]+):(?P<path>[\w.]+(?:'[\w-]+')?)|'(?P<text>[^'\\]*(?:\\.[^'\\]*)*)'|(?P<word>[\w-]+)|(?P<mark>!=|<>|\])", re.DOTALL
+    rf"(?P<type>[\w-]+):(?P<path>{_PATH})|'(?P<text>[^'\\]*(?:\\.[^'\\]*)*)'|(?P<word>[\w-]+)|(?P<mark>!=|<>|\])", re.DOTALL
 )
 # A pattern that asks for one text, which most do: read at once, as its tokens would be.
-_SINGLE = re.compile(r"\[([\w-]+):([\w.]+(?:'[\w-]+')?) = '([^'\\]*)'\]")
+_SINGLE = re.compile(rf"\[([\w-]+):({_PATH}) = '([^'\\]*)'\]")
 _NO_LONGER_COMPARED = frozenset({"AND", "OR", "NOT", "!=", "<>", "]"})  # after these, a text is not what the last property is asked for
 _ESCAPED = re.compile(r"\\(.)")
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}", re.IGNORECASE)
 _TECHNIQUE_SOURCES = frozenset({"mitre-attack", "mitre-ics-attack", "mitre-mobile-attack", "capec"})
 _VALUE_TYPES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr"})
+_HASHED_TYPES = frozenset({"file", "artifact", "x509-certificate"})
+_HASHED = frozenset({*(f"{type}:" for type in _HASHED_TYPES), "file:content_ref.", "process:binary_ref.", "process:image_ref."})
+_HOST = ""  # an address or a domain, as its text says
+_REFERRED = {  # what properties of patterns refer to, by the type of what is there
+    "network-traffic:src_ref.value": _HOST,
+    "network-traffic:dst_ref.value": _HOST,
+    "domain-name:resolves_to_refs[*].value": _HOST,
+    "ipv4-addr:resolves_to_refs[*].value": "mac-addr",
+    "ipv6-addr:resolves_to_refs[*].value": "mac-addr",
+    "email-message:from_ref.value": "email-addr",
+    "email-message:sender_ref.value": "email-addr",
+    "email-message:to_refs[*].value": "email-addr",
+    "email-message:cc_refs[*].value": "email-addr",
+    "email-message:bcc_refs[*].value": "email-addr",
+}
+_INDEX = re.compile(r"\[\d+\]")
+_BARE_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+\.?(?::\d+)?(?=[/?#]|\Z)")  # with which a URL begins that has no scheme
 _PLACES = frozenset({"identity", "location"})
 _OBSERVED = {  # the property, beside `created`, that says when an object of a type was observed
     "indicator": "valid_from",
@@ -113,7 +132,7 @@ def _keys(properties: Properties) -> Iterator[str]:
         yield from _asked_for(properties["pattern"]) if single is None else filter(None, [_compared(*single.groups())])
     elif type in _VALUE_TYPES:
         yield _key(type, properties["value"])
-    elif type == "file":
+    elif type in _HASHED_TYPES:
         yield from (_hash_key(algorithm, value) for algorithm, value in properties.get("hashes", {}).items())
     elif type == "vulnerability":
         named = [properties["name"], *(reference.get("external_id", "") for reference in _references(properties))]
@@ -139,9 +158,18 @@ def _compared(type: str, path: str, text: str) -> str | None:
     value = _ESCAPED.sub(r"\1", text) if "\\" in text else text
     if path == "value" and type in _VALUE_TYPES:
         return _key(type, value)
-    if type == "file" and path.startswith("hashes."):
-        return _hash_key(path.removeprefix("hashes.").strip("'"), value)
-    return None
+    before, is_hash, algorithm = path.partition("hashes.")
+    if is_hash:
+        return _hash_key(algorithm.strip("'"), value) if f"{type}:{before}" in _HASHED else None
+    referred = _REFERRED.get(f"{type}:{_INDEX.sub('[*]', path)}")
+    return _key(referred or _host_type(value), value) if referred is not None else None
+
+
+def _host_type(value: str) -> str:
+    try:
+        return "ipv4-addr" if ipaddress.ip_interface(value.strip()).version == 4 else "ipv6-addr"
+    except ValueError:
+        return "domain-name"
 
 
 def _hash_key(algorithm: str, value: str) -> str:
@@ -160,9 +188,10 @@ def _key(type: str, value: str) -> str:
 
 
 def _normal_url(value: str) -> str:
-    """Return a URL with scheme and host in lower case and no fragment; what cannot be split is kept as it is."""
+    """Return a URL with scheme and host in lower case and no fragment; `//` begins one without a scheme; what cannot be split stays."""
+    value = value.strip()
     try:
-        parts = urlsplit(value.strip())
+        parts = urlsplit(f"//{value}" if _BARE_HOST.match(value) else value)
     except ValueError:
         return value
     return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path or "/", parts.query, ""))

@@ -69,11 +69,37 @@ def test_a_filter_looks_at_the_label(filter: Filter, taken: list[Label], refused
         ("evil.example", "[domain-name:value = 'a.b.evil.example']"),
         ("Evil.Example.", "[url:value = 'https://www.evil.example/login']"),
         ("evil.example", "[email-addr:value = 'ceo@mail.evil.example']"),
+        ("203.0.113.7", "[network-traffic:dst_ref.value = '203.0.113.7']"),
+        ("2001:db8::1", "[network-traffic:src_ref.value = '2001:DB8::1' AND network-traffic:dst_port = 443]"),
+        ("evil.example", "[network-traffic:dst_ref.value = 'www.evil.example']"),
+        ("203.0.113.7", "[domain-name:resolves_to_refs[*].value = '203.0.113.7']"),
+        ("203.0.113.7", "[domain-name:value = 'a.example' AND domain-name:resolves_to_refs[0].value IN ('203.0.113.7')]"),
+        ("evil.example", "[email-message:from_ref.value = 'ceo@evil.example']"),
+        ("evil.example", "[email-message:subject = 'x' AND email-message:to_refs[*].value = 'CEO@Evil.example']"),
+        ("evil.example", "[url:value = 'WWW.evil.example:8080/login']"),
+        ("d41d8cd98f00b204e9800998ecf8427e", "[process:binary_ref.hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e']"),
+        ("d41d8cd98f00b204e9800998ecf8427e", "[process:image_ref.hashes.'MD5' = 'd41d8cd98f00b204e9800998ecf8427e']"),
+        ("d41d8cd98f00b204e9800998ecf8427e", "[artifact:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e']"),
+        ("d41d8cd98f00b204e9800998ecf8427e", "[x509-certificate:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e']"),
         ("D41D8CD98F00B204E9800998ECF8427E", "[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e']"),
     ],
 )
 def test_a_value_is_found_however_it_is_written(value: str, pattern: str):
     assert takes(Filter(values=frozenset({checked_value(value)})), pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("[network-traffic:dst_ref.value = '203.0.113.7/32']", "[ipv4-addr:value = '203.0.113.7']"),
+        ("[network-traffic:dst_ref.value = 'Evil.example.']", "[domain-name:value = 'evil.example']"),
+        ("[email-message:sender_ref.value = 'A@b.example']", "[email-addr:value = 'a@b.example']"),
+        ("[process:image_ref.hashes.'SHA-256' = 'AB']", "[file:hashes.SHA256 = 'ab']"),
+        ("[url:value = 'Evil.example/A']", "[url:value = 'evil.example/A#x']"),
+    ],
+)
+def test_what_is_the_same_has_one_key_wherever_a_pattern_names_it(one: str, other: str):
+    assert keys_of(indicator(pattern=one)) == keys_of(indicator(pattern=other)) != set()
 
 
 @pytest.mark.parametrize(

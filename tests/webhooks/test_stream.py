@@ -236,8 +236,8 @@ async def test_a_stream_can_be_about_less(site: Administered, query: str, expect
     [
         ("events=gone", 422), ("events=test", 422), ("collections=hidden", 404), ("collections=absent", 404), ("producers=nobody", 404),
         ("values=nothing", 422),
-        ("types=Report", 422), ("topics=The+Threat", 422), ("tlp_max=white", 422), ("colour=red", 422), ("full=perhaps", 422),
-        ("types=a&types=b", 400),
+        ("types=Report", 422), ("topics=The+Threat", 422),
+        ("tlp_max=white", 422), ("colour=red", 422), ("full=perhaps", 422), ("types=a&types=b", 400),
         ("last_event_id=AAAA", 400), ("last_event_id=%C3%A4", 400),
     ],
 )  # fmt: skip
