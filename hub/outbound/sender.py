@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Mapping
@@ -131,12 +132,13 @@ def _key(text: str) -> SharedSecret | PrivateKey:
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:
-    """Read so much of an answer as is looked at, and return what of it can be shown."""
+    """Read so much of an answer as is looked at, and return what of it can be shown; of one that is slow or cut off, what came."""
     parts: list[bytes] = []
     wanted = RESPONSE_BYTES_MAX
-    while wanted > 0 and (part := await response.content.read(wanted)):
-        parts.append(part)
-        wanted -= len(part)
+    with contextlib.suppress(aiohttp.ClientError, OSError):  # TimeoutError is an OSError; the status has come, and counts
+        while wanted > 0 and (part := await response.content.read(wanted)):
+            parts.append(part)
+            wanted -= len(part)
     if response.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
         return ""
     text = b"".join(parts)[: 4 * RESPONSE_CHARS_MAX].decode("utf-8", "replace")

@@ -47,17 +47,23 @@ async def both(*answers: Answer, total_s: float = 10.0) -> AsyncIterator[tuple[S
 
 
 @contextlib.asynccontextmanager
-async def answering(raw: bytes) -> AsyncIterator[Endpoint]:
-    """Answer whatever is asked with these bytes, and hang up."""
+async def answering(raw: bytes, *, stays: bool = False) -> AsyncIterator[Endpoint]:
+    """Answer whatever is asked with these bytes, and hang up, or say nothing more."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(raw)
+        if stays:
+            await reader.read()  # until the other side hangs up
         writer.close()
+        left.set()
 
+    left = asyncio.Event()
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         yield Endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", (NEW.text(),), private_cidrs=("127.0.0.0/8",))
+        async with asyncio.timeout(WITHIN_S):
+            await left.wait()
 
 
 async def test_while_keys_rotate_a_receiver_with_either_takes_the_message():
@@ -138,15 +144,29 @@ async def test_an_endpoint_that_hangs_is_left_after_its_time():
     [
         (b"", "the connection ended before an answer"),
         (b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n\r\n", "what came back is no answer that HTTP knows"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nsix", "what came back is no answer that HTTP knows"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "what came back is no answer that HTTP knows"),
     ],
-    ids=["nothing", "another protocol", "cut short", "a header without end"],
+    ids=["nothing", "another protocol", "a header without end"],
 )
 async def test_what_is_no_answer_is_told_without_repeating_it(raw: bytes, told: str):
     async with answering(raw) as endpoint, sender() as ours:
         attempt = await ours.send(endpoint, MESSAGE, now_us=NOW_US)
         assert (attempt.status, attempt.error, attempt.response) == (None, told, "")
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_a_status_counts_though_the_rest_of_the_answer_is_cut_short(status: int):
+    head = b"HTTP/1.1 %d Said\r\nTransfer-Encoding: chunked\r\n\r\n" % status
+    async with answering(head + b"a\r\nsix") as endpoint, sender() as ours:
+        attempt = await ours.send(endpoint, MESSAGE, now_us=NOW_US)
+        assert (attempt.status, attempt.error) == (status, None)
+
+
+async def test_a_status_counts_though_the_rest_of_the_answer_is_slow():
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nsix"
+    async with answering(raw, stays=True) as endpoint, sender(total_s=0.5) as ours:
+        attempt = await ours.send(endpoint, MESSAGE, now_us=NOW_US)
+        assert (attempt.is_success, attempt.status, attempt.error, attempt.response) == (True, 200, None, "six")
 
 
 async def test_an_address_at_which_nobody_listens_is_told():
