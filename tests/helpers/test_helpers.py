@@ -201,6 +201,7 @@ async def test_a_push_is_taken_whatever_becomes_of_the_helpers(database_url: str
         async with asyncio.timeout(WITHIN_S):
             while not (second := [child for child in children(pid) if child not in first]):  # others are started after a rest
                 assert await push(hub, energy) == MANY
+                await asyncio.sleep(0.2)  # there is a limit on requests
         os.kill(pid, signal.SIGKILL)
         await until(lambda: not any(map(is_running, second)))
 

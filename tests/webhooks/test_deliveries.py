@@ -96,7 +96,7 @@ async def test_what_fails_is_sent_again_under_the_same_id_and_given_up_at_last(h
     assert len(response) <= 2_048
     # A dead letter is delivered when somebody asks for it again.
     receiver.answer = None
-    assert await replay_deliveries(hooked.hub, COMMAND_LINE, added.subscription.id, id=logged.id) == 1
+    assert (await replay_deliveries(hooked.hub, COMMAND_LINE, added.subscription.id, id=logged.id)).deliveries == 1
     (logged,) = await until_logged(hooked.hub, added, ["delivered"])
     assert len(logged.attempts) == ATTEMPTS_MAX + 1
 
