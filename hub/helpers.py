@@ -51,12 +51,25 @@ class Growth(msgspec.Struct, array_like=True):
     tiles: list[tuple[Tile, bytes]]  # new or changed
 
 
+def read_or_refusal(raw: bytes, limits: Limits) -> StixObject | Invalid:
+    """Return an object, or the error with which `hub.domain.stix.read_object` refuses it."""
+    try:
+        return read_object(raw, limits=limits)
+    except Invalid as e:
+        return e
+
+
+def growth_by(leaves: list[Leaf], size: int, edge: Mapping[Tile, bytes]) -> Growth:
+    """Return what the log gains by leaves that follow the first `size`."""
+    return Growth(leaves, list(extend(size, edge, [hash_leaf(leaf.text) for leaf in leaves]).items()))
+
+
 class _ReadObjects(msgspec.Struct, array_like=True, tag=True):
     raws: Sequence[bytes]
     limits: Limits
 
     def answer(self) -> "list[_Read]":
-        return [_read(raw, self.limits) for raw in self.raws]
+        return [_Read.of(read_or_refusal(raw, self.limits)) for raw in self.raws]
 
 
 class _GrowLog(msgspec.Struct, array_like=True, tag=True):
@@ -65,14 +78,17 @@ class _GrowLog(msgspec.Struct, array_like=True, tag=True):
     edge: Sequence[tuple[Tile, bytes]]
 
     def answer(self) -> Growth:
-        leaves = list(make_leaves(self.facts, self.size))
-        return Growth(leaves, list(extend(self.size, dict(self.edge), [hash_leaf(leaf.text) for leaf in leaves]).items()))
+        return growth_by(list(make_leaves(self.facts, self.size)), self.size, dict(self.edge))
 
 
 class _Read(msgspec.Struct, array_like=True):
     object: StixObject | None
     refusal: str = ""
     is_understood: bool = True
+
+    @classmethod
+    def of(cls, read: StixObject | Invalid) -> "_Read":
+        return cls(None, read.detail, not isinstance(read, NotUnderstood)) if isinstance(read, Invalid) else cls(read)
 
     def outcome(self) -> StixObject | Invalid:
         if self.object is not None:
@@ -235,13 +251,6 @@ def _pieces(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
             first, size = end, 0
     if first < len(raws):
         yield raws[first:]
-
-
-def _read(raw: bytes, limits: Limits) -> _Read:
-    try:
-        return _Read(read_object(raw, limits=limits))
-    except Invalid as e:
-        return _Read(None, e.detail, not isinstance(e, NotUnderstood))
 
 
 def _frame(content: object) -> bytes:

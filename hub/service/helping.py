@@ -3,12 +3,11 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from hub.domain.stix import Limits, StixObject, read_object
+from hub.domain.stix import Limits, StixObject
 from hub.domain.tlog.leaf import Fact, make_leaves
-from hub.domain.tlog.tiles import Tile, extend
-from hub.domain.tlog.tree import hash_leaf
+from hub.domain.tlog.tiles import Tile
 from hub.errors import Invalid
-from hub.helpers import Growth, HelperGone, Helpers
+from hub.helpers import Growth, HelperGone, Helpers, growth_by, read_or_refusal
 from hub.service.context import Hub
 from hub.service.turns import collect
 
@@ -35,7 +34,7 @@ async def read_objects(hub: Hub, raws: Sequence[bytes], limits: Limits) -> list[
     if hub.helpers is not None and sum(map(len, raws)) >= _MUCH_BYTES:
         with contextlib.suppress(HelperGone):
             return await hub.helpers.read_objects(raws, limits=limits)
-    return await collect(_read(raw, limits) for raw in raws)
+    return await collect(read_or_refusal(raw, limits) for raw in raws)
 
 
 async def grow_log(hub: Hub, facts: Sequence[Fact], size: int, edge: Mapping[Tile, bytes]) -> Growth:
@@ -43,12 +42,4 @@ async def grow_log(hub: Hub, facts: Sequence[Fact], size: int, edge: Mapping[Til
     if hub.helpers is not None and len(facts) >= _MANY_LEAVES:
         with contextlib.suppress(HelperGone):
             return await hub.helpers.grow_log(facts, size, edge)
-    leaves = await collect(make_leaves(facts, size))
-    return Growth(leaves, list(extend(size, edge, [hash_leaf(leaf.text) for leaf in leaves]).items()))
-
-
-def _read(raw: bytes, limits: Limits) -> StixObject | Invalid:
-    try:
-        return read_object(raw, limits=limits)
-    except Invalid as e:
-        return e
+    return growth_by(await collect(make_leaves(facts, size)), size, edge)
