@@ -144,13 +144,10 @@ async def page_of_objects(conn: Connection, collection_row: int, view: View, pla
             return _run_of(await _with_plain(conn, shape, values | {"limit": limit + 1}, beside), limit)
         shape = shape.plainly()
     if conn.dialect == "sqlite" and is_flat(shape):
-        joined = await conn.fetch(joined_statement(shape), **values)
-        if not joined or not joined[0][0]:
-            return ObjectRun()
-        count, first_us, last_us, objects = joined[0]
-        beyond = values | {"after": last_us, "limit": 1}
-        has_more = count == limit and bool(await conn.fetch(statement(shape._replace(columns="key")), **beyond))
-        return ObjectRun(first_us, last_us, objects, has_more)
+        joined = await conn.fetch_one(joined_statement(shape), **values)
+        assert joined is not None, "sums are one row"
+        count, first_us, last_us, objects, has_more = joined
+        return ObjectRun(first_us, last_us, objects, bool(has_more)) if count else ObjectRun()
     return _run_of(await _page(conn, shape, values | {"limit": limit + 1}), limit)
 
 

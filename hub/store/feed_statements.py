@@ -82,8 +82,8 @@ def statements_beside(shape: Shape) -> list[Statement]:
 def statement(shape: Shape) -> Statement:
     """Return the one statement that gives a page, in no order unless it is flat."""
     if is_flat(shape):
-        flat = _plain_scan(shape, [ENTRY.c.date_us])
-        return prepare(_with_columns(flat, ENTRY, shape.columns).limit(_bind("limit")))
+        flat = _plain_scan(shape, [ENTRY.c.date_us]).order_by(ENTRY.c.date_us).limit(_bind("limit"))
+        return prepare(_with_columns(flat, ENTRY, shape.columns))
     parts: list[Select[Any]] = []
     keys = [ENTRY.c.version_row, ENTRY.c.bytes]
     if shape.dialect == "postgresql" and (shape.plain == "seek" or (shape.plain and shape.types)):
@@ -91,7 +91,8 @@ def statement(shape: Shape) -> Statement:
     elif shape.sought:
         parts.append(_seek_merged(shape))
     elif shape.plain:
-        parts.append(_plain_scan(shape, [ENTRY.c.date_us.label("effective_us"), *keys]).limit(_bind("limit")))
+        scan = _plain_scan(shape, [ENTRY.c.date_us.label("effective_us"), *keys])
+        parts.append(scan.order_by(ENTRY.c.date_us).limit(_bind("limit")))
     parts += [_base(shape, n, keys) for n in range(shape.bases)]
     parts += _shifts(shape, keys)
     together = union_all(*(select(part.subquery()) for part in parts)).subquery()
@@ -101,14 +102,19 @@ def statement(shape: Shape) -> Statement:
 
 @lru_cache(maxsize=64)
 def joined_statement(shape: Shape) -> Statement:
-    """Return what gives a flat page in one row: how many objects, the dates of the first and the last, the bodies with commas between.
+    """Return what gives a flat page in one row: how many objects, the dates of the first and the last, the bodies with commas between, and
+    whether there are more.
 
-    For SQLite, where rows are made one by one in Python, and each gives way to the threads that write. It adds up the rows of a subquery
-    that has a limit in that subquery's order.
+    For SQLite, where rows are made one by one in Python, and each gives way to the threads that write. It adds up bodies in the order
+    in which it comes upon entries, which is that of the dates: it walks the index by which the dates are limited. The outer join has it
+    walk entries, not versions; a subquery with a limit would have it copy every body once more.
     """
-    page = _with_columns(_plain_scan(shape, [ENTRY.c.date_us]), ENTRY, "body").limit(_bind("limit")).subquery()
-    joined = func.group_concat(page.c.body, literal_column("','"))
-    return prepare(select(func.count(), func.min(page.c.date_us), func.max(page.c.date_us), cast(joined, LargeBinary)))
+    after_page = _plain_scan(shape, [ENTRY.c.date_us]).order_by(ENTRY.c.date_us).limit(literal_column("1")).offset(_bind("limit"))
+    beyond = after_page.correlate(None).scalar_subquery()
+    joined = cast(func.group_concat(VERSION.c.body, literal_column("','")), LargeBinary)
+    columns = [func.count(), func.min(ENTRY.c.date_us), func.max(ENTRY.c.date_us), joined, beyond.is_not(None)]
+    page = _plain_scan(shape, columns, ENTRY.c.date_us < func.coalesce(beyond, _bind("until") + literal_column("1")))
+    return prepare(page.join_from(ENTRY, VERSION, VERSION.c.row == ENTRY.c.version_row, isouter=True))
 
 
 def _with_columns(query: Select[Any], source: Any, columns: str) -> Select[Any]:
@@ -120,12 +126,10 @@ def _with_columns(query: Select[Any], source: Any, columns: str) -> Select[Any]:
     return query.join(OBJECT, OBJECT.c.row == VERSION.c.object_row).add_columns(OBJECT.c.stix_id, VERSION.c.version)
 
 
-def _plain_scan(shape: Shape, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    query = (
-        select(*columns)
-        .where(ENTRY.c.collection_row == _bind("collection"), ENTRY.c.date_us > _bind("after"), ENTRY.c.date_us <= _bind("until"))
-        .order_by(ENTRY.c.date_us)
-    )
+def _plain_scan(shape: Shape, columns: Sequence[ColumnElement[Any]], end: ColumnElement[bool] | None = None) -> Select[Any]:
+    """Return the entries seen plainly, in no order: after a date, and up to a date or to where `end` says."""
+    end = ENTRY.c.date_us <= _bind("until") if end is None else end
+    query = select(*columns).where(ENTRY.c.collection_row == _bind("collection"), ENTRY.c.date_us > _bind("after"), end)
     if shape.plain != "everything":
         query = query.where(marked(ENTRY.c.label_id, "plain"))
     return _filtered(query, ENTRY, shape, None)

@@ -16,6 +16,10 @@ from hub.config import Config
 START_S_MAX = 30.0
 STOP_S_MAX = 20.0
 
+_LOOK_S = 0.5
+_QUIET_LOOKS = 3  # background loops rest for a second at most
+_QUIET_SHARE = 0.06  # of a processor
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,6 +34,16 @@ class Server:
     def cpu_s(self) -> float:
         """Return the processor time that it has used so far."""
         return sum(_cpu_s(pid) for pid in _family(self.pid))
+
+    async def settle(self, *, within_s: float = 60.0) -> None:
+        """Wait until it has worked off what follows in the background from what it was asked (or `within_s` have passed)."""
+        quiet = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while quiet < _QUIET_LOOKS:
+                    before_s = self.cpu_s()
+                    await asyncio.sleep(_LOOK_S)
+                    quiet = quiet + 1 if self.cpu_s() - before_s <= _QUIET_SHARE * _LOOK_S else 0
 
     def memory_kib(self) -> dict[str, int]:
         """Return its proportional set size in KiB: whole ("Pss"), and without what it maps from files ("Pss_Anon")."""

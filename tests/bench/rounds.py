@@ -29,23 +29,32 @@ class Turn:
         return 1e6 * self.cpu_s / len(self.load.latencies)
 
 
-async def in_turns(first: Side, second: Side, rounds: int) -> list[tuple[Turn, Turn]]:
-    """Measure both sides in each round, who begins changing with the round; one round before is thrown away."""
+async def in_turns(first: Side, second: Side, rounds: int, *, slices: int = 1) -> list[tuple[Turn, Turn]]:
+    """Measure both sides in each round, who begins changing each time; one round before is thrown away.
+
+    With more `slices`, both sides take turns as often as that within a round, which adds them up: for ratios near one, which what else
+    the machine does would hide.
+    """
     measured = []
-    for n in range(rounds + 1):
-        if n % 2:
-            b = await _turn(second)
-            a = await _turn(first)
-        else:
-            a = await _turn(first)
-            b = await _turn(second)
-        measured.append((a, b))
+    for _ in range(rounds + 1):
+        turns: tuple[list[Turn], list[Turn]] = ([], [])
+        for n in range(len(measured), len(measured) + slices):
+            for side in ((0, 1), (1, 0))[n % 2]:
+                turns[side].append(await _turn((first, second)[side]))
+        measured.append((_together(turns[0]), _together(turns[1])))
     return measured[1:]
 
 
 def median_of(values: Sequence[float], digits: int = 0) -> str:
     """Return the median of a figure over the rounds, as text."""
     return f"{statistics.median(values):,.{digits}f}"
+
+
+def _together(turns: Sequence[Turn]) -> Turn:
+    loads = [turn.load for turn in turns]
+    latencies = [latency for load in loads for latency in load.latencies]
+    load = Load(sum(load.seconds for load in loads), latencies, sum(load.received for load in loads))
+    return Turn(load, sum(turn.cpu_s for turn in turns))
 
 
 async def _turn(side: Side) -> Turn:

@@ -4,6 +4,8 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Iterator
 
+import rfc8785
+
 from hub.domain.signing.keys import PrivateKey
 from hub.domain.signing.object_signature import sign_object
 from tests.bench import load
@@ -22,6 +24,7 @@ PUSH, POLL = Target(0.4), Target(0.95)
 CLIENTS = 4
 PAGE = 100
 _REQUESTS = {1_000: 4, 1: 200}  # in a turn, by the objects of each
+_SLICES = 6  # of a round of polls
 _FIRST_NEW = 1 << 34  # indicators from this number on are pushed here, and nowhere else
 
 
@@ -50,8 +53,12 @@ async def _pushes(
 
 
 async def _polls(settings: Settings, engine: str, ours: tuple[Server, Seeded], theirs: tuple[Server, Seeded]) -> Finding:
-    sides = [Side(server, lambda server=server, seeded=seeded: poll(server, seeded, settings)) for server, seeded in (ours, theirs)]
-    return finding(f"page of {PAGE} signed, {CLIENTS} clients", engine, await in_turns(*sides, settings.rounds), POLL)
+    seconds = settings.seconds / _SLICES
+    sides = [Side(server, lambda server=server, seeded=seeded: poll(server, seeded, seconds)) for server, seeded in (ours, theirs)]
+    for server, _ in (ours, theirs):
+        await server.settle()
+    rounds = await in_turns(*sides, settings.rounds, slices=_SLICES)
+    return finding(f"page of {PAGE} signed, {CLIENTS} clients", engine, rounds, POLL)
 
 
 async def push(server: Server, seeded: Seeded, key: PrivateKey | None, size: int, numbers: Iterator[int]) -> Load:
@@ -61,11 +68,11 @@ async def push(server: Server, seeded: Seeded, key: PrivateKey | None, size: int
     return await load.run(server.port, iter(requests), connections=CLIENTS)
 
 
-async def poll(server: Server, seeded: Seeded, settings: Settings) -> Load:
+async def poll(server: Server, seeded: Seeded, seconds: float) -> Load:
     """Poll the first page again and again."""
     request = load.get(f"{OBJECTS_PATH}?limit={PAGE}", seeded.community.tokens["whole"])
-    return await load.run(server.port, itertools.repeat(request), connections=CLIENTS, seconds=settings.seconds)
+    return await load.run(server.port, itertools.repeat(request), connections=CLIENTS, seconds=seconds)
 
 
 def _signed(body: bytes, key: PrivateKey | None) -> bytes:
-    return body if key is None else json.dumps(sign_object(json.loads(body), key)).encode()
+    return body if key is None else rfc8785.dumps(sign_object(json.loads(body), key))
