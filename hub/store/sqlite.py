@@ -202,16 +202,16 @@ def _commit_together(conn: SqliteConnection, writes: list[_Write]) -> None:
     try:
         with _sqlite_errors():
             raw.execute("BEGIN IMMEDIATE")
-        for write in writes:
-            raw.execute("SAVEPOINT one")
-            try:
-                write.outcome = _drive(write.work(conn))
-            except BaseException as e:  # noqa: BLE001 - it is the waiting task's to see
-                write.error = e
-                raw.execute("ROLLBACK TO one")
-            raw.execute("RELEASE one")
-        with _sqlite_errors():
-            raw.execute("COMMIT")
+        if len(writes) == 1:  # a savepoint would keep a second copy of every page that it changes
+            _run(conn, writes[0], undo="ROLLBACK")
+        else:
+            for write in writes:
+                raw.execute("SAVEPOINT one")
+                _run(conn, write, undo="ROLLBACK TO one")
+                raw.execute("RELEASE one")
+        if raw.in_transaction:
+            with _sqlite_errors():
+                raw.execute("COMMIT")
     except BaseException as e:
         with contextlib.suppress(sqlite3.Error):
             raw.execute("ROLLBACK")
@@ -221,6 +221,14 @@ def _commit_together(conn: SqliteConnection, writes: list[_Write]) -> None:
             log.exception("the writing thread failed")
     for write in writes:
         write.report()
+
+
+def _run(conn: SqliteConnection, write: _Write, *, undo: str) -> None:
+    try:
+        write.outcome = _drive(write.work(conn))
+    except BaseException as e:  # noqa: BLE001 - it is the waiting task's to see
+        write.error = e
+        conn.raw.execute(undo)
 
 
 def _stretches(count: int) -> Iterator[tuple[int, int]]:
