@@ -62,6 +62,11 @@ class FanOut:
     _cursors: dict[int, dict[int, _Cursor]] = field(default_factory=dict)  # by the rows of subscription and collection
     _done: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # clock and directory of a collection when all were told of it
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody subscribed to anything as of the last round."""
+        return bool(self._wanted)
+
     async def round(self) -> bool:
         """Make what deliveries there are to make now; return whether there is more at once."""
         self._take(await subscribed(self.hub))

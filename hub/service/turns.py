@@ -35,7 +35,13 @@ async def collect(things: Iterable[T]) -> list[T]:
 
 async def wait_for_any(events: Iterable[asyncio.Event], seconds: float) -> None:
     """Wait until one of the events is set, or for some seconds."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    first, *others = events
+    if not others:  # the usual rest of a loop, which takes no task
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await first.wait()
+        return
+    waiting = [asyncio.ensure_future(event.wait()) for event in (first, *others)]
     try:
         await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:

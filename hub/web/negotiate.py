@@ -11,6 +11,7 @@ Rules:
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hub.domain.taxii import MEDIA_TYPE_TAXII
 from hub.errors import NotAcceptable, Unsupported
@@ -76,6 +77,7 @@ def parse_media_ranges(header: str) -> Iterator[MediaRange]:
         yield MediaRange(name, values.get("version"), values.get("charset"), _parse_quality(values.get("q", "1")))
 
 
+@lru_cache(maxsize=128)  # clients send the same few with every request
 def _is_acceptable(accept: str) -> bool:
     ranges = list(parse_media_ranges(accept))
     return not accept.strip() or any(_quality(ranges, media_type) > 0 for media_type in (_TAXII, _STIX))
@@ -87,6 +89,7 @@ def _quality(ranges: list[MediaRange], media_type: str) -> float:
     return max((r.quality for r in covering if r.precision == closest), default=0)
 
 
+@lru_cache(maxsize=128)
 def _is_supported(content_type: str) -> bool:
     ranges = list(parse_media_ranges(content_type))
     if len(ranges) != 1:

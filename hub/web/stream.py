@@ -42,6 +42,7 @@ HEARTBEAT_S = 15.0  # proxies close what is silent for a minute
 STALL_S = 10.0
 _LOOK_S = 1.0  # for what other nodes did, and for what ended
 _REST_S = 0.02  # between looks, however much happens
+_REST_UNWANTED_S = 0.25  # while no stream is open: else each push would wake the loop for nothing
 _RETRY_MS = 3_000  # after which clients come back
 _LISTS_CHARS_MAX = 8_000
 
@@ -126,7 +127,7 @@ class Streams:
         """Wake streams when there may be news: at once for what this process did, within a second for anything else; until `stop`."""
         while not stop.is_set():
             await self._look(hub)
-            await wait_for_any((stop,), _REST_S)
+            await wait_for_any((stop,), _REST_S if self._open else _REST_UNWANTED_S)
             await self._look(hub)  # something may have happened during the rest
             await wait_for_any((stop, hub.feed_moved), _LOOK_S)
 

@@ -13,6 +13,7 @@ from hub.store.deliveries import forget_deliveries
 
 _LOOK_S = 1.0
 _REST_MIN_S = 0.01  # between two rounds, and as long as a round takes: so pushes and polls have half of the processor at least
+_REST_UNWANTED_S = 0.25  # while nobody subscribes: else each push would wake the loop for nothing
 _FORGET_S = 600.0
 _FORGET_AT_A_TIME = 1_000
 _DAY_US = 86_400_000_000
@@ -37,7 +38,7 @@ async def make_deliveries(hub: Hub, stop: asyncio.Event, *, look_s: float = _LOO
             log.warning("subscribers wait: %s", e.detail)
             more = False
         took_s = perf_counter() - began
-        await wait_for_any((stop,), max(_REST_MIN_S, took_s))
+        await wait_for_any((stop,), max(_REST_MIN_S if fan_out.is_wanted else _REST_UNWANTED_S, took_s))
         if not more:
             wakes = (stop, hub.feed_moved, hub.deliveries_done) if fan_out.is_held_up else (stop, hub.feed_moved)
             await wait_for_any(wakes, look_s)
