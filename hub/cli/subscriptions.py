@@ -17,7 +17,7 @@ from hub.service import delivery_log, subscriptions
 from hub.service.administer import COMMAND_LINE
 from hub.service.context import Hub
 from hub.service.sending import sending
-from hub.service.subscriptions import FilterWish, Wish
+from hub.service.subscriptions import FilterWish, SubscriptionChanges, Wish
 from hub.web.api import subscription_models as models
 from hub.web.api import subscriptions as api
 
@@ -95,6 +95,45 @@ def list_subscriptions(ctx: typer.Context, as_json: Json = False) -> None:
 def show_subscription(ctx: typer.Context, subscription: Id, as_json: Json = False) -> None:
     """Show a subscription."""
     show_one(_one(ctx, lambda hub: subscriptions.get_subscription(hub, COMMAND_LINE, subscription)), as_json=as_json)
+
+
+@app.command("change")
+def change_subscription(
+    ctx: typer.Context,
+    subscription: Id,
+    name: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where events are sent; asked first whether it agrees.")] = None,
+    header: Annotated[list[str] | None, typer.Option(help='A header that the receiver wants, NAME:VALUE; these are all. "": none.')] = None,
+    client_certificate: Annotated[str | None, typer.Option(help='PEM file with chain and private key. "": none.')] = None,
+    ca: Annotated[str | None, typer.Option(help='PEM file with the authorities that alone count. "": the public ones.')] = None,
+    private_cidr: Annotated[list[str] | None, typer.Option(help='A private network that is opened to it; these are all. "": none.')] = None,
+    as_json: Json = False,
+) -> None:
+    """Change a name or an endpoint; what is not given stays, but headers and certificate are for one host. What waits is not lost."""
+
+    def changes() -> SubscriptionChanges:
+        found: SubscriptionChanges = {}
+        if name is not None:
+            found["name"] = name
+        if url is not None:
+            found["url"] = url
+        if header is not None:
+            found["headers"] = dict(map(_header, filter(None, header)))
+        if client_certificate is not None:
+            found["client_certificate"] = _pem(client_certificate)
+        if ca is not None:
+            found["ca"] = _pem(ca)
+        if private_cidr is not None:
+            found["private_cidrs"] = list(filter(None, private_cidr))
+        if not found:
+            raise Invalid("say what to change: see --help")
+        return found
+
+    async def work(hub: Hub) -> models.Verification:
+        found, problem = await subscriptions.change_subscription(hub, COMMAND_LINE, subscription, **changes())
+        return models.Verification(**api.shown(await hub.directory(), found).model_dump(), problem=problem)
+
+    show_one(_reaching(ctx, work), as_json=as_json)
 
 
 @app.command("pause")
@@ -215,6 +254,13 @@ def _header(text: str) -> tuple[str, str]:
     if not colon:
         raise Invalid("--header: write NAME:VALUE")
     return name.strip(), value.strip()
+
+
+def _pem(name: str) -> str | None:
+    try:
+        return Path(name).read_text(encoding="utf-8") if name else None
+    except (OSError, UnicodeDecodeError) as e:
+        raise Invalid(f"{name}: it cannot be read: {e}") from e
 
 
 def _text(path: Path | None) -> str | None:

@@ -10,6 +10,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -82,6 +83,17 @@ class Wish:
     client_certificate: str | None = None
     ca: str | None = None
     private_cidrs: Sequence[str] = ()
+
+
+class SubscriptionChanges(TypedDict, total=False):
+    """What may change of a subscription. What it is about stays: what it has been told so far is told by that."""
+
+    name: str
+    url: str
+    headers: Mapping[str, str]
+    client_certificate: str | None
+    ca: str | None
+    private_cidrs: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +219,52 @@ async def remove_subscription(hub: Hub, principal: Principal, id: str) -> Subscr
     return await _change(hub, principal, await get_subscription(hub, principal, id, Role.PUBLISHER), removed, "subscription.remove")
 
 
+async def change_subscription(
+    hub: Hub, principal: Principal, id: str, **changes: Unpack[SubscriptionChanges]
+) -> tuple[Subscription, str | None]:
+    """Change a subscription's name or endpoint: nothing is lost, and what waits is sent as it then is.
+
+    A new address has to agree before it counts. Headers and a client certificate are for the host that they were given for: at another
+    one they are gone, unless they are given anew.
+
+    Returns: the subscription, and why its endpoint does not agree yet, where it never has.
+    Raises:
+        Withheld: private networks are opened to the endpoint, or are to be: an administrator changes that.
+        Conflict: the new address does not agree, or somebody changed the endpoint meanwhile.
+        Invalid: a field is not as it should be.
+    """
+    found = await get_subscription(hub, principal, id, Role.PUBLISHER)
+    before, after = found.endpoint, _changed_endpoint(found.endpoint, changes)
+    has_moved = after.url != before.url
+    if not is_admin(principal) and (after.private_cidrs != before.private_cidrs or (has_moved and before.private_cidrs)):
+        raise Withheld("private networks are opened to this endpoint by an administrator, who alone changes its address or the networks")
+    if after != before:
+        await hub.sends.check(after)
+    if has_moved and found.verified_us is not None:
+        problem = await _ask(hub, replace(found, endpoint=after))
+        if problem is not None:
+            raise Conflict(f"url: the endpoint there has not agreed to be sent events, so nothing was changed: {problem}")
+    name = checked_name(changes.get("name", found.name))
+
+    def changed(current: Subscription) -> Subscription:
+        if replace(current.endpoint, keys=()) != replace(before, keys=()):
+            raise Conflict("somebody changed this endpoint just now; look at it and try again")
+        return replace(current, name=name, endpoint=replace(after, keys=current.endpoint.keys))
+
+    return await _verified(hub, await _change(hub, principal, found, changed, "subscription.change", changed_fields=sorted(changes)))
+
+
+def _changed_endpoint(before: Endpoint, changes: SubscriptionChanges) -> Endpoint:
+    url = changes.get("url", before.url)
+    kept = before if urlsplit(url).netloc == urlsplit(before.url).netloc else replace(before, headers=(), client_certificate=None)
+    return Endpoint(
+        url, before.keys,
+        checked_headers(changes["headers"].items()) if "headers" in changes else kept.headers,
+        changes.get("client_certificate", kept.client_certificate), changes.get("ca", before.ca),
+        tuple(changes.get("private_cidrs", before.private_cidrs)),
+    )  # fmt: skip
+
+
 async def rotate_key(hub: Hub, principal: Principal, id: str, *, finish: bool = False) -> Added:
     """Make a new secret, with which messages are signed beside the one before; or, to finish, drop the one before.
 
@@ -242,7 +300,7 @@ async def disable_subscription(hub: Hub, subscription: Subscription, reason: str
 
 async def _change(
     hub: Hub, principal: Principal, subscription: Subscription, changed: Callable[[Subscription], Subscription], action: str,
-    notice: StoredEvent | None = None,
+    notice: StoredEvent | None = None, *, changed_fields: Sequence[str] = (),
 ) -> Subscription:  # fmt: skip
     """Write what `changed` makes of a subscription as it then stands, its trace, and whether its lane is served."""
     now_us = hub.now_us()
@@ -255,8 +313,10 @@ async def _change(
         after = changed(before)
         await write_subscription(conn, hub.secret, after)
         detail = {"name": after.name, "member": after.member, "state": after.state, "reason": after.reason}
+        if changed_fields:
+            detail |= {"changed": ", ".join(changed_fields), "host": urlsplit(after.endpoint.url).hostname}
         await add_audit(conn, at_us=now_us, actor=principal.credential, action=action, target=after.id, detail=detail)
-        if before.state is not after.state:
+        if before.state is not after.state or before.endpoint != replace(after.endpoint, keys=before.endpoint.keys):
             await rouse(conn, after.row, now_us if after.state is SubscriptionState.ACTIVE else None)
         if notice is not None:
             await record_event(conn, notice, now_us=now_us)
@@ -295,20 +355,27 @@ async def _beginnings(hub: Hub, directory: Directory, member: Member) -> dict[in
 async def _verified(hub: Hub, subscription: Subscription) -> tuple[Subscription, str | None]:
     if subscription.verified_us is not None:
         return subscription, None
-    origin = urlsplit(hub.config.public_url or "").hostname or "fusion-hub"
     now_us = hub.now_us()
-    problem = await hub.sends.ask(
-        subscription.endpoint, subscription.format, message_id=DeliveryId(new_uuid()), nonce=secrets.token_urlsafe(24), now_us=now_us,
-        origin=origin,
-    )  # fmt: skip
+    problem = await _ask(hub, subscription)
     if problem is not None:
         return subscription, problem
 
     def agreed(current: Subscription) -> Subscription:
+        if current.endpoint.url != subscription.endpoint.url:
+            raise Conflict("somebody changed this endpoint just now; look at it and try again")
         return replace(current, verified_us=now_us)
 
     principal = Principal(subscription.created_by, Role.PUBLISHER)
     return await _change(hub, principal, subscription, agreed, "subscription.verify"), None
+
+
+async def _ask(hub: Hub, subscription: Subscription) -> str | None:
+    """Ask an endpoint whether it agrees; return why it does not, or None."""
+    origin = urlsplit(hub.config.public_url or "").hostname or "fusion-hub"
+    return await hub.sends.ask(
+        subscription.endpoint, subscription.format, message_id=DeliveryId(new_uuid()), nonce=secrets.token_urlsafe(24),
+        now_us=hub.now_us(), origin=origin,
+    )  # fmt: skip
 
 
 def _owner(directory: Directory, principal: Principal, name: str | None) -> Member:

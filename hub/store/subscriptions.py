@@ -50,7 +50,7 @@ _SET = prepare(
     .where(SUBSCRIPTION.c.row == bindparam("subscription"))
     .values(
         state=bindparam("new_state"), reason=bindparam("new_reason"), verified_us=bindparam("verified"), sealed=bindparam("new_sealed"),
-        edition=_NOW,
+        name=bindparam("new_name"), url=bindparam("new_url"), ca=bindparam("new_ca"), private_cidrs=bindparam("new_cidrs"), edition=_NOW,
     )
 )  # fmt: skip
 _EDITION = prepare(select(EDITION.c.value).where(EDITION.c.id == 1))
@@ -167,13 +167,14 @@ async def find_removed(conn: Connection, id: str) -> Removed | None:
 
 
 async def write_subscription(conn: Connection, secret: bytes, changed: Subscription) -> None:
-    """Write state, reason, verification and secrets of a subscription; of one that is removed no secrets are kept."""
+    """Write name, endpoint, state, reason and verification of a subscription; of one that is removed no secrets are kept."""
     endpoint = changed.endpoint
     if changed.state is SubscriptionState.REMOVED:
         endpoint = replace(endpoint, keys=(), headers=(), client_certificate=None)
     await conn.execute(
         _SET, subscription=changed.row, new_state=changed.state.value, new_reason=changed.reason, verified=changed.verified_us,
-        new_sealed=seal(secret, changed.id, endpoint),
+        new_sealed=seal(secret, changed.id, endpoint), new_name=changed.name, new_url=endpoint.url, new_ca=endpoint.ca,
+        new_cidrs=json.dumps(endpoint.private_cidrs),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,3 +99,20 @@ async def test_what_is_sent_is_paused_logged_and_sent_again(receiver: Receiver, 
     assert (await run("remove", id))["state"] == "removed"
     assert await run("list") == []
     assert logged["id"] in [delivery["id"] for delivery in await run("log", id)], "the log stays for a while"
+
+
+async def test_a_name_and_an_endpoint_are_changed(receiver: Receiver, site: Site, run: Run, tmp_path: Path):
+    added = await run("add", "soc", receiver.url, "--member", "energy", "--private-cidr", "127.0.0.0/8", "--header", "X-Team: soc")
+    changed = await run("change", added["id"], "--name", "ops", "--header", "X-Team: ops", "--header", "X-Floor: 2")
+    assert (changed["name"], changed["headers"], changed["problem"]) == ("ops", ["X-Team", "X-Floor"], None)
+    assert changed["verified_at"] == added["verified_at"] is not None
+    assert (await run("change", added["id"], "--header", ""))["headers"] == []
+    async with Receiver().serving() as elsewhere:
+        moved = await run("change", added["id"], "--url", elsewhere.url)
+        assert moved["url"] == elsewhere.url
+        await site.agency.push(COLLECTION, indicator())
+        await elsewhere.until(1)
+    assert "nothing was changed" in await run("change", added["id"], "--url", "http://127.0.0.1:9/", code=1)
+    assert "say what to change" in await run("change", added["id"], code=1)
+    assert "it cannot be read" in await run("change", added["id"], "--ca", str(tmp_path / "nothing.pem"), code=1)
+    assert receiver.received == []

@@ -104,6 +104,7 @@ TABLE = {
     ("GET", "/subscriptions"): ALL,
     ("POST", "/subscriptions"): (403, 201, 201, 201, 201),
     ("GET", "/subscriptions/{subscription}"): ALL,
+    ("PATCH", "/subscriptions/{subscription}"): (403, 200, 200, 200, 200),
     ("DELETE", "/subscriptions/{subscription}"): (403, 200, 200, 200, 200),
     ("POST", "/subscriptions/{subscription}/pause"): (403, 200, 200, 200, 200),
     ("POST", "/subscriptions/{subscription}/resume"): (403, 200, 200, 200, 200),  # it was paused just before
@@ -151,6 +152,7 @@ FOREIGN = {
     ("GET", "/report-backs/{request}"): (404, 404, 404, 200, 200),
     ("GET", "/explain"): (404, 404, 404, 200, 200),
     ("GET", "/subscriptions/{subscription}"): (404, 404, 404, 200, 200),
+    ("PATCH", "/subscriptions/{subscription}"): (403, 404, 404, 200, 200),
     ("POST", "/subscriptions/{subscription}/pause"): (403, 404, 404, 200, 200),
     ("POST", "/subscriptions/{subscription}/key"): (403, 404, 404, 200, 200),
     ("POST", "/subscriptions/{subscription}/verify"): (403, 404, 404, 200, 200),
@@ -198,6 +200,7 @@ def bodies(community: Community) -> dict[tuple[str, str], object]:
         ("PUT", "/policies/shadow"): {"files": {name: body.decode() for name, body in files.items()}},
         ("POST", "/policies/diff"): {"old": "active", "new": "active"},
         ("POST", "/subscriptions"): {"name": "new", "url": NOBODY, "member": "energy"},
+        ("PATCH", "/subscriptions/{subscription}"): {"name": "renamed"},
         ("POST", "/subscriptions/{subscription}/key"): {},
         ("POST", "/subscriptions/{subscription}/replay"): {"since": "2026-01-01T00:00:00Z"},
         ("POST", "/preview"): {"collection": "shared", "objects": [{"type": "indicator"}]},

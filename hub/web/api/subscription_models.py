@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import MISSING, Field
 
 from hub.domain.label import Severity, Tlp
 from hub.domain.naming import NAME_CHARS_MAX
@@ -47,6 +47,17 @@ class NewSubscription(Given):
     client_certificate: Pem | None = Field(None, description="chain and private key, PEM")
     ca: Pem | None = Field(None, description="authorities that alone count for this endpoint, PEM")
     private_cidrs: _Words = Field([], description="private networks that are opened to this endpoint; only an administrator opens any")
+
+
+class SubscriptionChange(Given):
+    """What is to change of a subscription."""
+
+    name: Name | MISSING = MISSING
+    url: Annotated[str, Field(max_length=2_048)] | MISSING = Field(MISSING, description="has to agree before it counts")
+    headers: dict[str, str] | MISSING = Field(MISSING, description="all that the receiver wants; gone at another host unless given")
+    client_certificate: Pem | MISSING | None = Field(MISSING, description="chain and private key, PEM; likewise")
+    ca: Pem | MISSING | None = Field(MISSING, description="authorities that alone count for this endpoint, PEM")
+    private_cidrs: _Words | MISSING = Field(MISSING, description="only an administrator changes them, or the address of who has any")
 
 
 class Subscription(Shown):

@@ -39,6 +39,12 @@ async def get_subscription(call: Call[None]) -> models.Subscription:
     return shown(call.directory, await subscriptions.get_subscription(call.hub, call.principal, call.path["subscription"]))
 
 
+async def change_subscription(call: Call[models.SubscriptionChange]) -> models.Verification:
+    """Change a subscription's name or where it goes. A new address is asked whether it agrees first; nothing that waits is lost."""
+    found, problem = await subscriptions.change_subscription(call.hub, call.principal, call.path["subscription"], **call.sent.changes())
+    return models.Verification(**shown(call.directory, found).model_dump(), problem=problem)
+
+
 async def remove_subscription(call: Call[None]) -> models.Subscription:
     """End a subscription. Its log stays for a while."""
     return shown(call.directory, await subscriptions.remove_subscription(call.hub, call.principal, call.path["subscription"]))
@@ -156,6 +162,9 @@ OPERATIONS = (
         takes=models.NewSubscription, gives=models.SubscriptionWithKey, status=HTTPStatus.CREATED,
     ),
     Operation(hdrs.METH_GET, _ONE, get_subscription, gives=models.Subscription),
+    Operation(
+        hdrs.METH_PATCH, _ONE, change_subscription, Role.PUBLISHER, takes=models.SubscriptionChange, gives=models.Verification
+    ),
     Operation(hdrs.METH_DELETE, _ONE, remove_subscription, Role.PUBLISHER, gives=models.Subscription),
     Operation(hdrs.METH_POST, f"{_ONE}/pause", pause_subscription, Role.PUBLISHER, gives=models.Subscription),
     Operation(hdrs.METH_POST, f"{_ONE}/resume", resume_subscription, Role.PUBLISHER, gives=models.Subscription),
