@@ -14,6 +14,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
+from hub.domain.naming import is_web_address
 from hub.domain.signing.algorithms import Algorithm
 from hub.errors import ConfigError
 
@@ -245,7 +246,7 @@ def _check_together(config: Config) -> None:
         raise ConfigError(f"listen_port: {config.listen_port} is too large; {_PORT_MAX} is the most")
     if config.is_sqlite and config.workers > 1:
         raise ConfigError("workers: SQLite serves one process; set database_url to PostgreSQL for more, or workers to 1")
-    if config.public_url is not None and not _is_address(config.public_url):
+    if config.public_url is not None and not _is_base(config.public_url):
         raise ConfigError("public_url: write the address that members use, such as https://hub.example.org")
     if config.policy_approvals not in (1, 2):
         raise ConfigError("policy_approvals: 1, or 2 where a second person has to approve")
@@ -282,12 +283,8 @@ def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and 0 < int(text) <= _PORT_MAX
 
 
-def _is_address(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        return url.scheme in ("https", "http") and bool(url.hostname) and url.port != 0 and not url.query and not url.fragment
-    except ValueError:  # brackets that do not match, or a port that is none
-        return False
+def _is_base(text: str) -> bool:
+    return is_web_address(text) and not urlsplit(text).query and not urlsplit(text).fragment
 
 
 def _check_keys(config: Config) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated, Any, TypeVar, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import typer
@@ -27,6 +27,7 @@ from hub.cli.stix_files import Format, Writer, find_files, read_file, standard_o
 from hub.cli.telling import Refusals, counting, errors_told, telling
 from hub.domain.connector import Connector, Cursor, Feed
 from hub.domain.json import read_members
+from hub.domain.naming import is_web_address
 from hub.domain.retry_after import read_retry_after
 from hub.domain.signing.keys import Signer
 from hub.domain.unreached import tell_unreached
@@ -149,7 +150,7 @@ class Target:
     """A collection of another server, for writing."""
 
     def __init__(self, url: str, credentials: Credentials, ca_file: Path | None, wait_s: int, signer: Signer | None) -> None:
-        if not _is_address(url):
+        if not is_web_address(url):
             raise Invalid("--url: write the whole address of the collection, such as https://hub.example.org/taxii2/hub/collections/<id>/")
         auth = _Bearer(credentials.token) if credentials.token else None
         self._connection = _HTTPConnection(
@@ -203,15 +204,6 @@ class Target:
             refusals.refuse("the server", failure.get("message", "no reason given"), id=failure.get("id"), version=failure.get("version"))
         for _ in range(status.failure_count - len(status.failures)):
             refusals.refuse("the server", "an object that the server did not name")
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        (parts.hostname or "").encode("idna")
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is none, a name that cannot be one
-        return False
 
 
 class _TimedAdapter(HTTPAdapter):

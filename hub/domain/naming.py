@@ -7,6 +7,7 @@ forms that look like another sequence of characters (not in Unicode's normal for
 import re
 import unicodedata
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from hub.domain.ids import MemberId
 from hub.domain.member import SECTORS
@@ -121,3 +122,13 @@ def _refuse_deceiving(value: str, field: str, *, allowed: str) -> None:
             raise Invalid(f"{field}: the character U+{ord(character):04X} is invisible or turns the text; write it without")
     if not unicodedata.is_normalized("NFC", value):
         raise Invalid(f"{field}: write it in Unicode's normal form C")
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a text is an http or https address (RFC 3986) with a host that can be one, and no port that cannot."""
+    try:
+        url = urlsplit(text)
+        (url.hostname or "").encode("idna")
+        return url.scheme in ("https", "http") and bool(url.hostname) and url.port != 0
+    except ValueError:  # brackets that do not match, a port that is none, a name that cannot be one
+        return False

@@ -11,9 +11,9 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from hub.config import Config
+from hub.domain.naming import is_web_address
 from hub.domain.tlog.checkpoint import Checkpoint
 from hub.domain.tlog.cosignature import cosigned_at
 from hub.domain.tlog.note import Kind, Note, VerifierKey, parse_signatures
@@ -53,17 +53,10 @@ def configured_witnesses(config: Config) -> list[Witness]:
             witness = Witness(VerifierKey.parse(key), url.strip())
         except Invalid as e:
             raise ConfigError(f"log_witnesses: {e.detail}") from e
-        if witness.key.kind is not Kind.COSIGNATURE or not _is_address(witness.url):
+        if witness.key.kind is not Kind.COSIGNATURE or not is_web_address(witness.url):
             raise ConfigError('log_witnesses: write what `hub witness` shows, a space, and its address: "NAME+ID+KEY https://…"')
         found.append(witness)
     return found
-
-
-def _is_address(url: str) -> bool:
-    try:
-        return urlsplit(url).scheme in ("http", "https")
-    except ValueError:  # brackets that do not match
-        return False
 
 
 async def hear_witnesses(hub: Hub) -> None:

@@ -337,8 +337,17 @@ async def test_a_witness_that_lies_stops_nothing(sqlite_url: str) -> None:
         f"{log_key(ORIGIN, LOG)} https://w.example/",
         f"{witness_key(NAME, LOG)} ftp://w",
         f"{witness_key(NAME, LOG)} http://[::1",
+        f"{witness_key(NAME, LOG)} https:///witness",
+        f"{witness_key(NAME, LOG)} https://w.example:0/",
     ],
-    ids=["no_key", "the_key_of_a_log", "no_address_of_http", "brackets_that_do_not_match"],  # the keys differ in each process
+    ids=[
+        "no_key",
+        "the_key_of_a_log",
+        "no_address_of_http",
+        "brackets_that_do_not_match",
+        "no_host",
+        "no_port",
+    ],  # the keys differ in each process
 )
 def test_a_setting_that_names_no_witness_is_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match="log_witnesses"):
