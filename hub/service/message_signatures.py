@@ -16,19 +16,21 @@ _SECOND_US = 1_000_000
 _REMEMBERED_S = 2 * AGE_MAX_S  # from when a signature was made: another node's clock may be behind this one's
 
 
-async def check_message(hub: Hub, directory: Directory, principal: Principal, request: Request, *, has_body: bool) -> None:
+async def check_message(hub: Hub, directory: Directory, principal: Principal, request: Request | None, *, has_body: bool) -> None:
     """Verify the signature of a request that changes something, where it has one or has to have one.
 
     An administrator who belongs to no member has no keys, and signs nothing.
 
+    Args:
+        request: None where it has no field in which signatures are told.
     Raises:
         Unsigned: it has to be signed, by the settings or as its member is set so, and is not.
         NotUnderstood: its signature cannot be read, or leaves out what must be signed.
         Unauthenticated: its signature is old, not by a key of this member, not over this request, or came before.
     """
-    signature = find_signature(request, has_body=has_body)
+    signature = find_signature(request, has_body=has_body) if request is not None else None
     member = principal.member
-    if signature is None:
+    if request is None or signature is None:
         if member is not None and (hub.config.message_signatures_required or member.message_signatures_required):
             raise Unsigned("this request has to be signed with a key of your member (RFC 9421); Accept-Signature says over what")
         return

@@ -1,7 +1,7 @@
 """Signatures of messages on the wire (RFC 9421): those of requests are verified, and answers are signed where clients ask for it.
 
 * A request that changes something is verified before its handler begins; its body is compared with what was signed while it is read
-  (`hub.web.limits.read_body`). Signatures of requests that only read are not looked at.
+  (`hub.web.limits.read_body`). Signatures of requests that only read are not looked at, and one without any costs a look at two headers.
 * Every answer is signed for which there is an `Accept-Signature` that can be fulfilled, errors included. One without content, to HEAD
   for example, carries the digest of nothing (RFC 9530 appendix B.2). Of a stream of events, which has no end, the signature covers all but
   a digest: who answers, and what. Where the key cannot sign, the answer goes out without: it is for its client to refuse it.
@@ -19,6 +19,7 @@ from hub.domain.http_signature.answer import ACCEPT, sign_answer
 from hub.domain.http_signature.digest import FIELD as CONTENT_DIGEST
 from hub.domain.http_signature.digest import content_digest
 from hub.domain.http_signature.message import Answer, Lines, Request, normal_uri
+from hub.domain.http_signature.signature import INPUT, VALUE
 from hub.errors import Unavailable
 from hub.service.hub_keys import signed
 from hub.service.message_signatures import check_message
@@ -36,7 +37,9 @@ log = structlog.get_logger(__name__)
 async def verify_message(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request that changes something pass if it is signed well, or need not be."""
     if request.method not in _READING and (principal := request.get(PRINCIPAL)) is not None:
-        await check_message(request.app[HUB], request[DIRECTORY], principal, _request(request), has_body=request.can_read_body)
+        # Most requests carry none, and pay for no address to compare.
+        message = _request(request) if INPUT in request.headers or VALUE in request.headers else None
+        await check_message(request.app[HUB], request[DIRECTORY], principal, message, has_body=request.can_read_body)
     return await handler(request)
 
 

@@ -176,6 +176,24 @@ async def test_who_has_to_sign_is_told_what_and_may_read_without(signing: Site, 
     assert (await Signed(signing, f"{shared}objects/", envelope(indicator())).send(signing.energy)).status == 202
 
 
+async def test_who_does_not_sign_pays_for_no_address_to_compare(signing: Site, shared: str, monkeypatch: pytest.MonkeyPatch):
+    made: list[str] = []
+    monkeypatch.setattr("hub.web.message_signatures.normal_uri", lambda uri: made.append(uri) or normal_uri(uri))
+    await signing.energy.push(shared, indicator())
+    assert made == []
+    nothing: list[dict[str, str | None]] = [{"Signature-Input": ""}, {"Signature": ""}, {"Signature-Input": "", "Signature": ""}]
+    of_others = {"Signature-Input": 'proxy=("@method");tag="a-proxy"', "Signature": "proxy=:AAAA:"}
+    for unsigned in (*nothing, of_others):
+        assert (await signing.energy.push_raw(shared, envelope(indicator()), **unsigned)).status == 202
+    for half in ({"Signature-Input": of_others["Signature-Input"]}, {"Signature": of_others["Signature"]}):
+        assert (await signing.energy.push_raw(shared, envelope(indicator()), **half)).status == 400
+    assert len(made) == 6
+    await change_member(signing.hub, COMMAND_LINE, "energy", message_signatures_required=True)
+    for unsigned in ({}, *nothing, of_others):
+        refused = await signing.energy.push_raw(shared, envelope(indicator()), **unsigned)
+        assert (refused.status, "Accept-Signature" in refused.headers) == (401, True)
+
+
 @contextlib.asynccontextmanager
 async def restarted(site: Site, **settings: Any) -> AsyncIterator[Site]:
     async with serve_again(site.hub.config.database_url, site.credentials, **settings) as serving:
