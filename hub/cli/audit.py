@@ -34,7 +34,11 @@ def explain_view(
         typer.echo(f"  version {version.version} in collection {version.collection}: {_seen(version)}")
         typer.echo(f"    basis: {_rests_on(version.basis)}")
         for kid in version.signed_with:
-            typer.echo(f"    signed with {kid}{', which is compromised: suspect' if version.suspect else ''}")
+            typer.echo(f"    signed with {kid}")
+        for kid in version.sent_with:
+            typer.echo(f"    came in a message that was signed with {kid}")
+        if version.suspect:
+            typer.echo("    suspect: a key that vouches for it was in other hands by then, perhaps")
         for reason in version.reasons:
             typer.echo(f"    {reason}")
         for label in version.labels:

@@ -26,7 +26,7 @@ own_key_app = typer.Typer(help="The hub's own signing keys.", no_args_is_help=Tr
 _DASHED = {"ignore_unknown_options": True}  # a thumbprint may begin with a dash
 
 KEY_COLUMNS = ("member", "name", "algorithm", "status", "not_before", "not_after", "revoked_at", "compromised_from", "kid")
-SUSPECT_COLUMNS = ("object", "version", "accepted_at", "anonymous")
+SUSPECT_COLUMNS = ("object", "version", "accepted_at", "signed", "anonymous")
 HUB_KEY_COLUMNS = ("purpose", "algorithm", "since", "until", "kid")
 SUSPECTS_MAX = 10_000
 
@@ -140,7 +140,7 @@ def tell_compromised(
 
 @key_app.command("suspects", context_settings=_DASHED)
 def show_suspects(ctx: typer.Context, kid: Kid, as_json: Json = False) -> None:
-    """List what a compromised key signed since it may have been in other hands."""
+    """List what a compromised key signed since it may have been in other hands, and what came in messages that it signed."""
 
     async def work(hub: Hub) -> list[key_models.SuspectVersion]:
         found, _ = await list_suspects(hub, await hub.directory(), COMMAND_LINE, kid, limit=SUSPECTS_MAX)

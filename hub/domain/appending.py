@@ -93,11 +93,20 @@ class Incoming(msgspec.Struct, frozen=True):
     label: Label
     producer: MemberId
     kids: tuple[str, ...] = ()  # of the producer's keys whose signatures on it were verified
+    sent_with: str | None = None  # of the producer's key whose signature on the message that brings it was; None: that has none
 
     @property
     def lineage(self) -> str:
         """Of the object: the producer where it belongs to nobody, else empty."""
         return self.producer if is_ownerless(self.object) else ""
+
+    @property
+    def vouched(self) -> tuple[tuple[str, bool], ...]:
+        """The keys that vouch for it, each once, and whether it is the object that is signed with it; otherwise the message alone is."""
+        if not self.kids and self.sent_with is None:
+            return ()
+        of_object = tuple((kid, True) for kid in self.kids)
+        return of_object if self.sent_with is None or self.sent_with in self.kids else (*of_object, (self.sent_with, False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,11 +53,15 @@ _AHEAD_US = 5 * 60 * 1_000_000  # a producer's clock may be so much ahead withou
 _UNHURRIED_OBJECTS = 200  # in a stretch of a push in the background: nobody waits for it, but others wait for the event loop
 
 
-async def push(hub: Hub, directory: Directory, principal: Principal, root: str, name: str, body: bytes) -> Status:
+async def push(
+    hub: Hub, directory: Directory, principal: Principal, root: str, name: str, body: bytes, *, sent_with: str | None = None
+) -> Status:
     """Take an envelope (TAXII 2.1 §5.5) and return its status; what is said to be accepted is on disk.
 
     A push of more than `push_inline_objects_max` objects is kept and finished in the background.
 
+    Args:
+        sent_with: thumbprint of the member's key whose signature on the message was verified; None: it is not signed.
     Raises:
         NotUnderstood, Invalid, TooLarge: the envelope as a whole cannot be taken.
         NotFound, Withheld: the caller may not know of the collection, or not write to it.
@@ -69,16 +73,16 @@ async def push(hub: Hub, directory: Directory, principal: Principal, root: str, 
     now_us, total = hub.now_us(), len(raws)
     sent = (StatusId(new_uuid()), root, held.row, principal.member.id, principal.credential, principal.role, now_us, total)
     if total > hub.config.push_inline_objects_max:
-        kept = Push(*sent, done=0, body=body)
+        kept = Push(*sent, done=0, body=body, sent_with=sent_with)
         await hub.db.write(add_push, kept)
         hub.pushes_waiting.set()
         return Status(kept.id, now_us, complete=False, total=total)
     brought = await _meanings_brought(body, raws, limits_of(hub))
-    door = await _door(hub, directory, principal.member, held, body, brought, acknowledged=False)
+    door = await _door(hub, directory, principal.member, held, body, brought, acknowledged=False, sent_with=sent_with)
     # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
     checked = await _check(hub, door, raws)
     outcomes: list[Outcome] = []
-    kept = Push(*sent, done=total, completed_us=now_us)  # once its last stretch is appended, which stores it
+    kept = Push(*sent, done=total, completed_us=now_us, sent_with=sent_with)  # once its last stretch is appended, which stores it
     members = directory.owners
     size = hub.config.push_chunk_objects
     for start in range(0, len(checked), size):
@@ -129,7 +133,8 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
         stretch = raws[push.done : push.done + min(hub.config.push_chunk_objects, _UNHURRIED_OBJECTS)]
         held = next((h for h in directory.collections.values() if h.row == push.collection_row), None)
         if held is not None and await _may_still_write(hub, directory, push, held):
-            door = await _door(hub, directory, directory.members[push.member], held, b"\n".join(stretch), brought, acknowledged=True)
+            producer, text = directory.members[push.member], b"\n".join(stretch)
+            door = await _door(hub, directory, producer, held, text, brought, acknowledged=True, sent_with=push.sent_with)
             checked = await _check(hub, door, stretch)
         else:
             reason = "you may not write to this collection any more"
@@ -166,6 +171,7 @@ class _Door:
     veil: Veil | None  # None: nothing in the push can be anonymous
     verifier: Verifier
     acknowledged: bool  # whether the push was answered already, so that nothing can fail it whole any more
+    sent_with: str | None  # of the producer's key that signed the message; None: that is not signed
 
     def states_colour(self, obj: StixObject) -> bool:
         """Whether an object names a colour of its own, or only has its collection's."""
@@ -201,7 +207,7 @@ class _Door:
 
 async def _door(
     hub: Hub, directory: Directory, producer: Member, held: HeldCollection, text: bytes, brought: Mapping[str, MarkingMeaning],
-    *, acknowledged: bool,
+    *, acknowledged: bool, sent_with: str | None = None,
 ) -> _Door:  # fmt: skip
     named = {match.decode() for match in set(_MARKING_ID.findall(text))} - TLP_OF.keys()
     kept: Mapping[str, Mapping[MemberId, str]] = {}
@@ -218,7 +224,7 @@ async def _door(
         bundle, producer, held.collection, directory.members, directory.groups, known, at_least, limits_of(hub),
         now_us, now_us + hub.config.modified_ahead_s * 1_000_000, hub.kept.labels_of((bundle.digest, producer, held.collection)), {}, {},
         agreement, agreement.refusal(producer, directory.at_us) if agreement is not None else None, veil,
-        Verifier(directory.keys, producer.id, now_us), acknowledged,
+        Verifier(directory.keys, producer.id, now_us), acknowledged, sent_with,
     )  # fmt: skip
 
 
@@ -281,9 +287,8 @@ def _check_one(door: _Door, read: _Read, verified: Verified | Invalid) -> Checke
     except Invalid as e:
         return Checked(None, _refused(read.raw, e.detail, door.now_us))
     warning = _warning(door, obj, draft, verified)
-    return Checked(
-        Incoming(obj, label, door.producer.id, verified.kids), Outcome(obj.id, obj.version or "", warning=warning), meaning, draft
-    )
+    incoming = Incoming(obj, label, door.producer.id, verified.kids, door.sent_with)
+    return Checked(incoming, Outcome(obj.id, obj.version or "", warning=warning), meaning, draft)
 
 
 def _label_one(door: _Door, obj: StixObject, resolution: Resolution) -> tuple[Label, Draft | None]:

@@ -37,8 +37,9 @@ class VersionAnswer:
     seen_since: str | None  # the effective date, a TAXII timestamp; None where it is not in view
     answers: tuple[LabelAnswer, ...]  # all have to allow it
     basis: Basis  # what sharing in the collection rests on
-    signed_with: tuple[str, ...]  # the producer's keys whose signatures were verified
-    is_suspect: bool  # one of them was in other hands by then, perhaps
+    signed_with: tuple[str, ...]  # the producer's keys whose signatures on the object were verified
+    sent_with: tuple[str, ...]  # those of its keys that signed the message which brought it, and not the object
+    is_suspect: bool  # one of either was in other hands by then, perhaps
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -98,7 +99,9 @@ def _is_original(label: Label) -> bool:
 async def _in_collection(hub: Hub, directory: Directory, member: Member, held: HeldCollection, object_id: str) -> list[VersionAnswer]:
     async with hub.db.read() as conn:
         entries = await entries_of(conn, held.row, [object_id])
-        kids = await find_kids(conn, [entry.version_row for entry in entries]) if entries else {}
+        rows = [entry.version_row for entry in entries]
+        kids = await find_kids(conn, rows) if entries else {}
+        sent = await find_kids(conn, rows, of_messages=True) if entries else {}
         labels = {label.id: label for label in await list_labels(conn, held.row)} if entries else {}
     if not entries:
         return []
@@ -113,8 +116,11 @@ async def _in_collection(hub: Hub, directory: Directory, member: Member, held: H
         in_view = since is not None and since <= seen.clock_us
         shown = format_timestamp(since) if since is not None and in_view else None
         rests_on = basis(hub, directory, held.collection)
-        signed = kids.get(entry.version_row, {})
-        is_suspect = any(directory.keys[kid].is_suspect_at(accepted_us) for kid, accepted_us in signed.items())
+        signed, brought = kids.get(entry.version_row, {}), sent.get(entry.version_row, {})
+        is_suspect = any(directory.keys[kid].is_suspect_at(accepted_us) for kid, accepted_us in (signed | brought).items())
         date_added = format_timestamp(entry.date_us)
-        found.append(VersionAnswer(held, entry.version_us, date_added, in_view, shown, answers, rests_on, tuple(signed), is_suspect))
+        answer = VersionAnswer(
+            held, entry.version_us, date_added, in_view, shown, answers, rests_on, tuple(signed), tuple(brought), is_suspect
+        )
+        found.append(answer)
     return found

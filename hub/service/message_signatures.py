@@ -16,13 +16,15 @@ _SECOND_US = 1_000_000
 _REMEMBERED_S = 2 * AGE_MAX_S  # from when a signature was made: another node's clock may be behind this one's
 
 
-async def check_message(hub: Hub, directory: Directory, principal: Principal, request: Request | None, *, has_body: bool) -> None:
-    """Verify the signature of a request that changes something, where it has one or has to have one.
+async def check_message(hub: Hub, directory: Directory, principal: Principal, request: Request | None, *, has_body: bool) -> str | None:
+    """Verify the signature of a request that changes something, where it has one or has to have one; return whose key made it.
 
     An administrator who belongs to no member has no keys, and signs nothing.
 
     Args:
         request: None where it has no field in which signatures are told.
+    Returns:
+        The thumbprint of the member's key; None where it has none for the hub.
     Raises:
         Unsigned: it has to be signed, by the settings or as its member is set so, and is not.
         NotUnderstood: its signature cannot be read, or leaves out what must be signed.
@@ -33,7 +35,7 @@ async def check_message(hub: Hub, directory: Directory, principal: Principal, re
     if request is None or signature is None:
         if member is not None and (hub.config.message_signatures_required or member.message_signatures_required):
             raise Unsigned("this request has to be signed with a key of your member (RFC 9421); Accept-Signature says over what")
-        return
+        return None
     now_us = hub.now_us()
     require_fresh(signature, now_us // _SECOND_US)
     key = directory.keys.get(signature.text("keyid"))
@@ -46,3 +48,4 @@ async def check_message(hub: Hub, directory: Directory, principal: Principal, re
         await hub.db.write(add_nonce, key.kid, signature.text("nonce"), until_us=until_us)
     except Duplicate as e:
         raise Unauthenticated("the nonce came before: each request needs a new one") from e
+    return key.kid

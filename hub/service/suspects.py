@@ -1,7 +1,10 @@
-"""What a compromised key signed since it may have been in other hands: suspect, for everybody who sees it.
+"""What a compromised key vouched for since it may have been in other hands: suspect, for everybody who sees it.
 
-With it goes whatever came in anonymously since then, whoever gave it, signed or not. If renditions of what that key signed were told apart
-from others, now or later, everybody would know whose they are, as everybody is told which key it is.
+It vouched for what is signed with it, and for what came in a message that is: whoever has the key may have written the one, or sent the
+other.
+
+With it goes whatever came in anonymously since then, whoever gave it, signed or not. If renditions of what that key vouched for were told
+apart from others, now or later, everybody would know whose they are, as everybody is told which key it is.
 """
 
 from hub.domain.directory import Directory

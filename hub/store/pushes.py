@@ -17,11 +17,11 @@ OUTCOME = table("push_outcome")
 
 _INSERTED = (
     "id", "api_root", "collection_row", "member_id", "credential", "role", "request_us", "total", "done", "completed_us", "body",
-    "leased_until_us", "outcomes",
+    "leased_until_us", "sent_with", "outcomes",
 )  # fmt: skip
 _COLUMNS = (
     PUSH.c.id, PUSH.c.api_root, PUSH.c.collection_row, PUSH.c.member_id, PUSH.c.credential, PUSH.c.role,
-    PUSH.c.request_us, PUSH.c.total, PUSH.c.done, PUSH.c.completed_us, PUSH.c.body,
+    PUSH.c.request_us, PUSH.c.total, PUSH.c.done, PUSH.c.completed_us, PUSH.c.body, PUSH.c.sent_with,
 )  # fmt: skip
 _GET = prepare(select(*_COLUMNS).where(PUSH.c.id == bindparam("id")))
 _OUTCOMES_AT_ONCE = prepare(select(PUSH.c.outcomes).where(PUSH.c.id == bindparam("id")))
@@ -64,6 +64,7 @@ class Push:
     done: int  # how many objects, in the order of the envelope, have an outcome
     completed_us: int | None = None
     body: bytes | None = None  # the envelope, while work is left
+    sent_with: str | None = None  # the member's key whose signature on the message was verified, by its thumbprint; None: it had none
 
 
 async def add_push(conn: Connection, push: Push) -> None:
@@ -124,7 +125,7 @@ async def forget_pushes(conn: Connection, *, before_us: int) -> int:
 def _values(push: Push) -> tuple[object, ...]:
     return (
         push.id, push.api_root, push.collection_row, push.member, push.credential, push.role.value, push.request_us, push.total, push.done,
-        push.completed_us, push.body, 0,
+        push.completed_us, push.body, 0, push.sent_with,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Keys that sign, and which versions were signed with them."""
+"""Keys that sign, and which versions they vouched for: by a signature on the object, or on the message that brought it."""
 
 import json
 from collections.abc import Collection
@@ -42,7 +42,7 @@ _END_HUB_KEY = prepare(
     update(HUB_KEY).where(HUB_KEY.c.purpose == bindparam("of"), HUB_KEY.c.until_us.is_(None)).values(until_us=bindparam("end"))
 )
 _SIGNED_BY = prepare(
-    select(VERSION.c.row, OBJECT.c.stix_id, VERSION.c.version, VERSION.c.accepted_us, OBJECT.c.attribution)
+    select(VERSION.c.row, OBJECT.c.stix_id, VERSION.c.version, VERSION.c.accepted_us, OBJECT.c.attribution, SIGNATURE.c.of_object)
     .select_from(SIGNATURE)
     .join(VERSION, VERSION.c.row == SIGNATURE.c.version_row)
     .join(OBJECT, OBJECT.c.row == VERSION.c.object_row)
@@ -74,7 +74,7 @@ _COUNT_SIGNED = prepare(
 _KEYS_OF = prepare(
     select(SIGNATURE.c.version_row, SIGNATURE.c.kid, VERSION.c.accepted_us)
     .join(VERSION, VERSION.c.row == SIGNATURE.c.version_row)
-    .where(among(SIGNATURE.c.version_row, "versions"))
+    .where(among(SIGNATURE.c.version_row, "versions"), SIGNATURE.c.of_object == bindparam("of_object"))
 )
 
 
@@ -88,14 +88,15 @@ class HeldHubKey:
 
 @dataclass(frozen=True, slots=True)
 class SignedVersion:
-    """A version that a member's key signed, or may have signed."""
+    """A version that a member's key vouched for, or may have."""
 
     row: int
     stix_id: str
     version: str  # TAXII's version
     accepted_us: int
     known_to: Attribution  # to whom it is known who gave it
-    is_rendition: bool = False  # of what some member gave anonymously, with whichever key, or none
+    is_of_object: bool = False  # the object is signed with it; otherwise the message that brought it is, as far as that is told
+    is_rendition: bool = False  # of what some member gave anonymously, with whichever key, or none: which, and what it signed, is not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +152,20 @@ async def put_hub_key(conn: Connection, held: HeldHubKey) -> None:
 
 
 def signed(batch: Batch) -> Change:
-    """Return the lines for the signatures on versions that a batch brings."""
-    rows = [(version.row, kid) for _, version in batch.new_versions if version.incoming is not None for kid in version.incoming.kids]
-    return Change(SIGNATURE, ("version_row", "kid"), rows)
+    """Return the lines for the signatures that vouch for versions which a batch brings."""
+    rows = [
+        (version.row, kid, int(is_of_object))
+        for _, version in batch.new_versions
+        if version.incoming is not None
+        for kid, is_of_object in version.incoming.vouched
+    ]
+    return Change(SIGNATURE, ("version_row", "kid", "of_object"), rows)
 
 
 async def list_signed(conn: Connection, kid: str, *, since_us: int, after: int, limit: int) -> list[SignedVersion]:
-    """Return versions that a key signed and that came in since then, in their rows' order, from after the row `after`."""
-    return [_signed_version(row) for row in await conn.fetch(_SIGNED_BY, key=kid, since=since_us, after=after, limit=limit)]
+    """Return versions that a key vouched for and that came in since then, in their rows' order, from after the row `after`."""
+    rows = await conn.fetch(_SIGNED_BY, key=kid, since=since_us, after=after, limit=limit)
+    return [_signed_version(row, is_of_object=bool(of_object)) for *row, of_object in rows]
 
 
 async def list_renditions_since(conn: Connection, hub: MemberId, *, since_us: int, after: int, limit: int) -> list[SignedVersion]:
@@ -181,21 +188,25 @@ async def find_given_version(conn: Connection, row: int) -> Given:
 
 
 async def count_signed(conn: Connection, kid: str, *, since_us: int) -> int:
-    """Return how many versions a key signed that came in since then, of those whose producer everybody may know."""
+    """Return how many versions a key vouched for that came in since then, of those whose producer everybody may know."""
     return int(await conn.fetch_value(_COUNT_SIGNED, key=kid, since=since_us))
 
 
-async def find_kids(conn: Connection, version_rows: Collection[int]) -> dict[int, dict[str, int]]:
-    """Return the keys that signed these versions, by the row of the version, each with when the version was accepted."""
+async def find_kids(conn: Connection, version_rows: Collection[int], *, of_messages: bool = False) -> dict[int, dict[str, int]]:
+    """Return the keys that signed these versions, by the row of the version, each with when the version was accepted.
+
+    Args:
+        of_messages: those that signed nothing of it but the message that brought it, instead.
+    """
     found: dict[int, dict[str, int]] = {}
-    for row, kid, accepted_us in await conn.fetch(_KEYS_OF, versions=sorted(version_rows)):
+    for row, kid, accepted_us in await conn.fetch(_KEYS_OF, versions=sorted(version_rows), of_object=int(not of_messages)):
         found.setdefault(row, {})[kid] = accepted_us
     return found
 
 
-def _signed_version(row: Row, *, is_rendition: bool = False) -> SignedVersion:
+def _signed_version(row: Row, *, is_of_object: bool = False, is_rendition: bool = False) -> SignedVersion:
     number, stix_id, version, accepted_us, known_to = row
-    return SignedVersion(number, stix_id, version, accepted_us, Attribution(known_to or Attribution.EVERYONE), is_rendition)
+    return SignedVersion(number, stix_id, version, accepted_us, Attribution(known_to or Attribution.EVERYONE), is_of_object, is_rendition)
 
 
 def _public(jwk: str) -> PublicKey:

@@ -16,6 +16,7 @@ ROUTE = web.RequestKey("route", str)  # template of the route that the request g
 ADDRESS = web.RequestKey("address", str)  # of the client itself, as far as trusted proxies tell it
 PRINCIPAL = web.RequestKey("principal", Principal)  # set on every request but those for OPEN_PATHS
 DIRECTORY = web.RequestKey("directory", Directory)  # as of this request; set where PRINCIPAL is
+SENT_WITH = web.RequestKey("sent_with", str)  # thumbprint of the member's key that signed the request; set where it is signed, and verified
 IS_ASSUMED = web.RequestKey("is_assumed", bool)  # DIRECTORY was not compared with the database yet: the handler does that
 ERROR_CODE = web.RequestKey("error_code", str)  # set where the answer is an error
 

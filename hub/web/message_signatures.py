@@ -24,7 +24,7 @@ from hub.errors import Unavailable
 from hub.service.hub_keys import signed
 from hub.service.message_signatures import check_message
 from hub.web.addresses import ORIGINS
-from hub.web.keys import DIRECTORY, HUB, PRINCIPAL
+from hub.web.keys import DIRECTORY, HUB, PRINCIPAL, SENT_WITH
 
 _READING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _SECOND_US = 1_000_000
@@ -39,7 +39,9 @@ async def verify_message(request: web.Request, handler: Handler) -> web.StreamRe
     if request.method not in _READING and (principal := request.get(PRINCIPAL)) is not None:
         # Most requests carry none, and pay for no address to compare.
         message = _request(request) if INPUT in request.headers or VALUE in request.headers else None
-        await check_message(request.app[HUB], request[DIRECTORY], principal, message, has_body=request.can_read_body)
+        kid = await check_message(request.app[HUB], request[DIRECTORY], principal, message, has_body=request.can_read_body)
+        if kid is not None:
+            request[SENT_WITH] = kid
     return await handler(request)
 
 

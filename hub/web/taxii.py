@@ -33,7 +33,7 @@ from hub.service.retrieve import (
     list_versions,
 )
 from hub.web import taxii_resources as resources
-from hub.web.keys import DIRECTORY, HUB, IS_ASSUMED, PRINCIPAL
+from hub.web.keys import DIRECTORY, HUB, IS_ASSUMED, PRINCIPAL, SENT_WITH
 from hub.web.limits import charge_objects, read_body, require_objects
 from hub.web.metrics import METRICS
 from hub.web.negotiate import refuse_unacceptable, refuse_unsupported
@@ -112,7 +112,7 @@ async def add_objects(request: web.Request) -> web.Response:
     """Add Objects (§5.5)."""
     refuse_unsupported(request.headers.get(hdrs.CONTENT_TYPE))
     require_objects(request)
-    status = await push(*_asked(request), await read_body(request, request.app[HUB].config))
+    status = await push(*_asked(request), await read_body(request, request.app[HUB].config), sent_with=request.get(SENT_WITH))
     charge_objects(request, status.total)
     request.app[METRICS].count_push(status)
     return _answer(resources.status(status), status=202)

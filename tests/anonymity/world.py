@@ -27,15 +27,16 @@ class Anonymous:
 
     world: World
 
-    async def push(self, slug: str, *objects: Object, to: str = "shared") -> Status:
-        """Push objects as a member, whatever becomes of them."""
+    async def push(self, slug: str, *objects: Object, to: str = "shared", sent_with: PrivateKey | None = None) -> Status:
+        """Push objects as a member, whatever becomes of them, as if in a message that was signed with that key."""
         world = self.world
         world.now_us += 1_000
-        return await push(world.hub, await world.hub.directory(), await world.principal(slug), "hub", to, envelope(*objects))
+        directory, principal, kid = await world.hub.directory(), await world.principal(slug), sent_with and sent_with.public.kid
+        return await push(world.hub, directory, principal, "hub", to, envelope(*objects), sent_with=kid)
 
-    async def give(self, *objects: Object, to: str = "shared") -> None:
+    async def give(self, *objects: Object, to: str = "shared", sent_with: PrivateKey | None = None) -> None:
         """Push objects as energy, all of which must be taken, and let the renditions come."""
-        status = await self.push("energy", *objects, to=to)
+        status = await self.push("energy", *objects, to=to, sent_with=sent_with)
         assert not status.failures, status.failures
         await self.publish()
 

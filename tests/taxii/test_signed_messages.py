@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gzip
-import itertools
 import json
 import re
 import sys
@@ -20,62 +19,19 @@ from hub.app import build_app
 from hub.config import Config
 from hub.domain.http_signature.answer import require_signed, wanted
 from hub.domain.http_signature.digest import content_digest
-from hub.domain.http_signature.message import Answer, Request, normal_uri
-from hub.domain.http_signature.push import AGE_MAX_S, sign_push
+from hub.domain.http_signature.message import Answer, normal_uri
+from hub.domain.http_signature.push import AGE_MAX_S
 from hub.domain.http_signature.signature import read_signatures
-from hub.domain.ids import MemberId
 from hub.domain.signing.keys import PrivateKey
-from hub.domain.signing.registered import MemberKey
 from hub.service.administer import COMMAND_LINE
-from hub.service.context import Hub
 from hub.service.members import change_member
-from hub.store.database import Connection
-from hub.store.directory import bump_revision
 from hub.store.nonces import forget_nonces
-from hub.store.trust import add_member_key
 from tests.taxii.community import ENERGY, SHARED, WATER
 from tests.taxii.content import envelope, indicator
-from tests.taxii.site import MEDIA_TYPE, Caller, Reply, Site, serve, serve_again
+from tests.taxii.signed import KEY, NONCES, Signed, give_key, request_of
+from tests.taxii.site import MEDIA_TYPE, Caller, Site, serve, serve_again
 
 PUBLIC = "https://hub.example.org/gateway"
-NONCES = (f"nonce-{n}" for n in itertools.count())
-KEY = PrivateKey.generate()
-
-
-async def give_key(hub: Hub, member: MemberId, key: PrivateKey = KEY, **times: int) -> None:
-    """Register a key for a member."""
-
-    async def work(conn: Connection) -> None:
-        await bump_revision(conn)
-        await add_member_key(conn, MemberKey(key.public, member, "test", 0, **{"not_before_us": 0, **times}))
-
-    await hub.db.write(work)
-
-
-class Signed:
-    """A request that is signed, and may be changed before it is sent."""
-
-    def __init__(
-        self, site: Site, path: str, body: bytes = b"", method: str = "POST", *, base: str | None = None, key: PrivateKey = KEY,
-        nonce: str | None = None, aged_s: int = 0, **headers: str,
-    ) -> None:  # fmt: skip
-        self.method, self.path, self.body = method, path, body
-        self.headers = {"Content-Type": MEDIA_TYPE, "Content-Digest": content_digest(body), **headers} if body else headers
-        now_s = site.hub.now_us() // 1_000_000 - aged_s
-        request = request_of(method, (base or site.url) + path, self.headers)
-        self.headers |= sign_push(request, key, has_body=bool(body), nonce=nonce or next(NONCES), now_s=now_s)
-
-    async def send(self, caller: Caller) -> Reply:
-        return await caller.send(self.method, self.path, body=self.body or None, headers=self.headers)
-
-    async def refused(self, caller: Caller) -> tuple[int, str]:
-        reply = await self.send(caller)
-        return reply.status, reply.json["description"]
-
-
-def request_of(method: str, uri: str, headers: dict[str, str]) -> Request:
-    known = {name.lower(): value for name, value in headers.items()}
-    return Request(method, normal_uri(uri), lambda name: [known[name.lower()]] if name.lower() in known else [])
 
 
 @pytest.fixture

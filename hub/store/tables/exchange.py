@@ -307,6 +307,7 @@ class PushRow(SQLModel, table=True):
     leased_until_us: int = Field(sa_column=Column(BigInteger, nullable=False))  # who works on it in the background may until then
     body: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
     outcomes: str | None = Field(sa_column=Column(Text, nullable=True))  # JSON, of a push that was answered at once
+    sent_with: str | None = Field(sa_column=Column(Text, nullable=True))  # thumbprint of the key that signed the message; None: unsigned
 
 
 class PushOutcomeRow(SQLModel, table=True):

@@ -1,6 +1,6 @@
-"""Keys that sign: the members' and the hub's own, and which versions the members' keys signed."""
+"""Keys that sign: the members' and the hub's own, and which versions the members' keys vouched for."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, SmallInteger, Text, text
 from sqlmodel import Field, SQLModel
 
 
@@ -37,9 +37,10 @@ class HubKeyRow(SQLModel, table=True):
 
 
 class VersionSignatureRow(SQLModel, table=True):
-    """A member's key whose signature on a version was verified when the version was accepted."""
+    """A member's key whose signature on a version, or on the message that brought it, was verified when the version was accepted."""
 
     __tablename__ = "version_signature"
     __table_args__ = (Index("ix_version_signature_kid", "kid", "version_row"),)
     version_row: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     kid: str = Field(sa_column=Column(Text, primary_key=True))
+    of_object: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default="1"))  # 0: only the message is signed with it

@@ -1,5 +1,6 @@
 """The shapes of the JSON API that are about members' signing keys."""
 
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
@@ -66,10 +67,18 @@ class SigningKey(Shown):
     jwk: dict[str, Any]
 
 
+class Signed(StrEnum):
+    """What a signature is on."""
+
+    OBJECT = "object"
+    MESSAGE = "message"  # that brought it, alone: who wrote the object is said by nothing but that
+
+
 class SuspectVersion(Shown):
-    """A version that a compromised key signed since then, or may have signed."""
+    """A version that a compromised key vouched for since then, or may have."""
 
     object: str
     version: str
     accepted_at: Moment
+    signed: Signed | None = Field(description="what this key signed, the object or only the message that brought it; null where anonymous")
     anonymous: bool = Field(description="given anonymously since then: whose it is, and whether this key signed it, is not told")

@@ -59,7 +59,7 @@ async def tell_compromised(call: Call[key_models.KeyCompromise]) -> key_models.S
 
 
 async def list_suspect_versions(call: Call[RowPage]) -> Listing[key_models.SuspectVersion]:
-    """List what a compromised key signed since it may have been in other hands, and what came anonymously since, as far as you see it."""
+    """List what a compromised key vouched for since it may have been in other hands, and what came anonymously since, as you see it."""
     sent = call.sent
     found, following = await list_suspects(
         call.hub, call.directory, call.principal, call.path["kid"], after=sent.after, limit=sent.limit
@@ -79,8 +79,10 @@ def signing_key(directory: Directory, key: MemberKey, now_us: int) -> key_models
 
 def suspect(version: SignedVersion) -> key_models.SuspectVersion:
     """Show a suspect version."""
+    signed = key_models.Signed.OBJECT if version.is_of_object else key_models.Signed.MESSAGE
     return key_models.SuspectVersion(
-        object=version.stix_id, version=version.version, accepted_at=format_timestamp(version.accepted_us), anonymous=version.is_rendition
+        object=version.stix_id, version=version.version, accepted_at=format_timestamp(version.accepted_us),
+        signed=None if version.is_rendition else signed, anonymous=version.is_rendition,
     )  # fmt: skip
 
 

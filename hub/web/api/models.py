@@ -380,8 +380,9 @@ class VersionExplanation(Shown):
     basis: Basis
     reasons: list[str]
     labels: list[LabelExplanation]
-    signed_with: list[str] = Field(description="thumbprints of its producer's keys whose signatures the hub verified")
-    suspect: bool = Field(description="whether one of these keys may have been in other hands by then")
+    signed_with: list[str] = Field(description="thumbprints of its producer's keys whose signatures on the object the hub verified")
+    sent_with: list[str] = Field(description="thumbprints of its producer's keys that signed only the message which brought it")
+    suspect: bool = Field(description="whether one of these keys, of either list, may have been in other hands by then")
 
 
 class Explanation(Shown):

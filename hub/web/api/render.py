@@ -144,7 +144,8 @@ def _version(value: VersionAnswer) -> models.VersionExplanation:
     return models.VersionExplanation(
         collection=value.collection.collection.id, version=format_timestamp(value.version_us), date_added=value.date_added,
         seen=value.seen, seen_since=value.seen_since, basis=basis(value.basis), reasons=list(value.reasons),
-        labels=[_label(answer) for answer in value.answers], signed_with=list(value.signed_with), suspect=value.is_suspect,
+        labels=[_label(answer) for answer in value.answers], signed_with=list(value.signed_with), sent_with=list(value.sent_with),
+        suspect=value.is_suspect,
     )  # fmt: skip
 
 
