@@ -101,10 +101,8 @@ class Incoming(msgspec.Struct, frozen=True):
         return self.producer if is_ownerless(self.object) else ""
 
     @property
-    def vouched(self) -> tuple[tuple[str, bool], ...]:
+    def vouched_by(self) -> tuple[tuple[str, bool], ...]:
         """The keys that vouch for it, each once, and whether it is the object that is signed with it; otherwise the message alone is."""
-        if not self.kids and self.sent_with is None:
-            return ()
         of_object = tuple((kid, True) for kid in self.kids)
         return of_object if self.sent_with is None or self.sent_with in self.kids else (*of_object, (self.sent_with, False))
 
@@ -148,6 +146,7 @@ class Batch:
     appended: list[tuple[LineageState, EntryState]] = field(default_factory=list)
     new_lineages: list[LineageState] = field(default_factory=list)
     new_versions: list[tuple[LineageState, VersionState]] = field(default_factory=list)
+    vouched: list[tuple[VersionState, Incoming]] = field(default_factory=list)  # those of the new versions for which a key vouches
     lowered: list[Lowering] = field(default_factory=list)
     _copies: dict[str, list[LineageState]] = field(default_factory=dict)  # all producers' lineages of ownerless objects, by STIX id
     _by_id: dict[LabelId, LabelState] = field(default_factory=dict)
@@ -206,6 +205,8 @@ class Batch:
         else:
             version = lineage.versions[version_us] = VersionState(version_us, obj.digest, None, incoming=incoming)
             self.new_versions.append((lineage, version))
+            if incoming.kids or incoming.sent_with is not None:
+                self.vouched.append((version, incoming))
         plain = self._plain_label(incoming.label)
         self._note_lowering(lineage, version_us, plain, incoming.label)
         self._enter(lineage, version, plain, len(obj.body))

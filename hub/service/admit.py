@@ -12,6 +12,7 @@ The steps, in their order (a refusal is that object's failure in the status reso
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,9 +34,9 @@ from hub.domain.signing.verification import Signed, Verified, Verifier
 from hub.domain.stix import Limits, StixObject, describe, read_envelope, read_object
 from hub.domain.taxii import Collection, Outcome, Status
 from hub.domain.timestamp import format_timestamp
-from hub.errors import Invalid, NotFound, NotUnderstood, Withheld
+from hub.errors import Invalid, NotFound, NotUnderstood, Unavailable, Withheld
 from hub.service.administer import is_suspended
-from hub.service.append import again, append_in_turn, append_stretch
+from hub.service.append import KeyEnded, again, append_in_turn, append_stretch
 from hub.service.context import Hub
 from hub.service.helping import read_objects
 from hub.service.line import Checked, Stretch
@@ -65,6 +66,7 @@ async def push(
     Raises:
         NotUnderstood, Invalid, TooLarge: the envelope as a whole cannot be taken.
         NotFound, Withheld: the caller may not know of the collection, or not write to it.
+        Unavailable: the database cannot take it now, or a key that it is signed with ended meanwhile.
     """
     held, decision = await get_collection(hub, directory, principal, root, name)
     if principal.member is None or not decision.can_write:
@@ -88,7 +90,10 @@ async def push(
     for start in range(0, len(checked), size):
         is_last = start + size >= len(checked)
         part = checked[start : start + size]
-        outcomes = await append_in_turn(hub, Stretch(kept, part, members, outcomes, is_last, held.collection.agreement))
+        try:
+            outcomes = await append_in_turn(hub, Stretch(kept, part, members, outcomes, is_last, held.collection.agreement))
+        except KeyEnded as e:
+            raise Unavailable("a key that this is signed with ended while it was taken: send it again", retry_after_s=1) from e
     return _status(kept, outcomes)
 
 
@@ -132,7 +137,10 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
         directory = await hub.directory()
         stretch = raws[push.done : push.done + min(hub.config.push_chunk_objects, _UNHURRIED_OBJECTS)]
         held = next((h for h in directory.collections.values() if h.row == push.collection_row), None)
-        if held is not None and await _may_still_write(hub, directory, push, held):
+        if not _is_still_vouched(directory, push):
+            reason = "the key that signed this push was good no longer when it came: sign what is yours anew, with another"
+            checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
+        elif held is not None and await _may_still_write(hub, directory, push, held):
             producer, text = directory.members[push.member], b"\n".join(stretch)
             door = await _door(hub, directory, producer, held, text, brought, acknowledged=True, sent_with=push.sent_with)
             checked = await _check(hub, door, stretch)
@@ -141,7 +149,8 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
             checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
         basis = held.collection.agreement if held is not None else None
         part = Stretch(push, checked, directory.owners, agreement=basis)
-        push = await again(hub, append_stretch, part, hub.now_us())
+        with contextlib.suppress(KeyEnded):  # the stretch comes again, and is checked by the keys as they are now
+            push = await again(hub, append_stretch, hub, part, hub.now_us())
 
 
 def limits_of(hub: Hub) -> Limits:
@@ -345,6 +354,11 @@ def _warning(door: _Door, obj: StixObject, draft: Draft | None, verified: Verifi
 def _refused(raw: bytes, reason: str, now_us: int) -> Outcome:
     id, version = describe(raw)
     return Outcome(id, version or format_timestamp(now_us), reason)
+
+
+def _is_still_vouched(directory: Directory, push: Push) -> bool:
+    """Whether the key that signed the message was good when the push was taken, as far as is known now."""
+    return push.sent_with is None or directory.keys[push.sent_with].is_good_at(push.request_us)
 
 
 async def _may_still_write(hub: Hub, directory: Directory, push: Push, held: HeldCollection) -> bool:

@@ -4,6 +4,8 @@
   first in the line does it for all who wait by then.
 * A fault undoes only its own: where a transaction for several fails, each goes alone. Where nobody can say whether it was committed,
   all are told that it failed, and send again; that finds what is there.
+* Nothing comes in with a key that is good no longer: who ends one waits for the appends that are under way, and those that follow look at
+  the keys that vouch for what they bring (`KeyEnded`). What nobody signed costs no look.
 """
 
 import asyncio
@@ -26,6 +28,7 @@ from hub.store.audit import add_audit
 from hub.store.database import Change, Connection, Duplicate
 from hub.store.markings import Marking, find_markings, new_markings
 from hub.store.pushes import Push, advance_push, find_push, new_outcomes, new_pushes
+from hub.store.trust import find_member_keys
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,11 +38,16 @@ _TRIES_MAX = 5  # of a transaction that met the same new object in another colle
 LEASE_US = 30_000_000  # how long a node may work on a stretch before another takes the push over
 
 
+class KeyEnded(Exception):
+    """A key that vouches for what is to be appended ended after that was checked: it has to be checked again."""
+
+
 async def append_in_turn(hub: Hub, stretch: Stretch) -> list[Outcome]:
     """Append a stretch, with others that wait for its collection; return the outcomes of its push so far.
 
     Raises:
         Unavailable: the database cannot take it now.
+        KeyEnded: nothing of the stretch was appended.
     """
     line = hub.lines.setdefault(stretch.push.collection_row, Line())
     line.waiting.append(stretch)
@@ -71,25 +79,31 @@ async def _append_first(hub: Hub, line: Line, first: Stretch) -> None:
 
 
 async def _append_all(hub: Hub, stretches: list[Stretch]) -> None:
-    for stretch, outcomes in zip(stretches, await again(hub, _append_together, stretches, hub.now_us()), strict=True):
+    for stretch, outcomes in zip(stretches, await again(hub, _append_together, hub, stretches, hub.now_us()), strict=True):
         stretch.outcomes = outcomes
 
 
-async def _append_together(conn: Connection, stretches: list[Stretch], now_us: int) -> list[list[Outcome]]:
+async def _append_together(conn: Connection, hub: Hub, stretches: list[Stretch], now_us: int) -> list[list[Outcome]]:
     decided = await _decide(conn, stretches, now_us)
+    await _require_good_keys(conn, decided, hub.now_us())
     outcomes = [[*stretch.before, *found] for stretch, found in zip(stretches, decided.outcomes, strict=True)]
     finished = [(stretch.push, whole) for stretch, whole in zip(stretches, outcomes, strict=True) if stretch.is_last]
     await _write(conn, decided, now_us, [new_pushes(finished)])
     return outcomes
 
 
-async def append_stretch(conn: Connection, stretch: Stretch, now_us: int) -> Push:
-    """Append a stretch of a push in the background, unless another node did so; return the push as it then stands."""
+async def append_stretch(conn: Connection, hub: Hub, stretch: Stretch, now_us: int) -> Push:
+    """Append a stretch of a push in the background, unless another node did so; return the push as it then stands.
+
+    Raises:
+        KeyEnded: nothing of the stretch was appended.
+    """
     push = stretch.push
     done = push.done + len(stretch.checked)
     if not await advance_push(conn, push, done, now_us=now_us, until_us=now_us + LEASE_US):
         return await find_push(conn, push.id) or push
     decided = await _decide(conn, [stretch], now_us)
+    await _require_good_keys(conn, decided, hub.now_us(), sent_us=push.request_us)
     await _write(conn, decided, now_us, [new_outcomes(push, decided.outcomes[0])])
     return replace(push, done=done, completed_us=now_us if done == push.total else None)
 
@@ -158,6 +172,21 @@ def _add(decided: _Decided, batch: Batch, meanings: dict[tuple[str, MemberId], s
     if refused is None and version == outcome.version:
         return outcome
     return Outcome(outcome.id, version, refused, outcome.warning)
+
+
+async def _require_good_keys(conn: Connection, decided: _Decided, now_us: int, *, sent_us: int | None = None) -> None:
+    """Look at the keys as they are now, under the collection's lock, which whoever ends one takes, too.
+
+    Args:
+        now_us: the time under the lock. Whoever ended a key while the append waited for it did so after the append began.
+        sent_us: when the message was taken whose key vouches; None: now.
+    """
+    if decided.batch is None or not decided.batch.vouched:
+        return
+    vouched = {one for _, incoming in decided.batch.vouched for one in incoming.vouched_by}
+    keys = await find_member_keys(conn, {kid for kid, _ in vouched})
+    if not all(keys[kid].is_good_at(now_us if is_of_object or sent_us is None else sent_us) for kid, is_of_object in vouched):
+        raise KeyEnded
 
 
 async def _write(conn: Connection, decided: _Decided, now_us: int, beside: Sequence[Change]) -> None:

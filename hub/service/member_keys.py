@@ -3,6 +3,8 @@
 * A member's coordinators register and end its keys, administrators everybody's. Who may know of a member may know of its keys here; who
   holds an object of a member's finds them by its identity (`published_keys`), without credentials.
 * A key ends, and is never forgotten or given to another: what it signed before stays good.
+* Once somebody is told that a key ended, no push is taken with it any more, on no node: who ends it has waited for what was being appended
+  (`hub.service.append`). One that was answered before is finished, unless the key was in other hands when it came.
 * Every event of a key is in the audit trail and in the transparency log.
 """
 
@@ -26,6 +28,7 @@ from hub.service.administer import Change, change, is_admin, require_active, req
 from hub.service.context import Hub
 from hub.service.members import get_member, list_members
 from hub.store import trust as store
+from hub.store.append import lock_all_collections
 from hub.store.happened import StoredEvent, record_event
 from hub.store.tlog import add_pending
 
@@ -142,7 +145,7 @@ async def revoke_key(hub: Hub, principal: Principal, kid: str, *, at_us: int | N
         if key.ends_us is not None and key.ends_us <= ends_us:
             return key
         ended = replace(key, revoked_us=ends_us)
-        await store.end_member_key(c.conn, ended)
+        await _end(c, ended)
         await _record(c, "key.revoke", ended, at=format_timestamp(ends_us))
         return ended
 
@@ -167,7 +170,7 @@ async def tell_compromised(hub: Hub, principal: Principal, kid: str, *, since_us
         if key.compromised_from_us is not None and key.compromised_from_us <= since_us:
             return key
         ended = replace(key, revoked_us=c.now_us if key.revoked_us is None else key.revoked_us, compromised_from_us=since_us)
-        await store.end_member_key(c.conn, ended)
+        await _end(c, ended)
         suspect = await store.count_signed(c.conn, kid, since_us=since_us)
         await _record(c, "key.compromised", ended, since=format_timestamp(since_us), suspect=suspect)
         told = StoredEvent(EventKind.KEY_COMPROMISED, kid, facts={"since": format_timestamp(since_us)})
@@ -213,6 +216,11 @@ def _refuse_unfit(c: Change, key: MemberKey) -> None:
     alive = [held for held in c.directory.keys.values() if held.member == key.member and (held.ends_us is None or held.ends_us > c.now_us)]
     if len(alive) >= KEYS_ALIVE_MAX:
         raise Conflict(f"the member has {KEYS_ALIVE_MAX} keys that are good or will be; revoke one first")
+
+
+async def _end(c: Change, key: MemberKey) -> None:
+    await store.end_member_key(c.conn, key)
+    await lock_all_collections(c.conn)
 
 
 async def _record(c: Change, action: str, key: MemberKey, **detail: object) -> None:

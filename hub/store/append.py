@@ -28,6 +28,7 @@ DELETION = table("deletion")
 MOVED = table("moved_entry")
 
 _LOCK = prepare(select(CLOCK.c.clock_us, CLOCK.c.labels).where(CLOCK.c.collection_row == bindparam("collection")).with_for_update())
+_LOCK_ALL = prepare(select(CLOCK.c.collection_row).order_by(CLOCK.c.collection_row).with_for_update())
 _LABELS = prepare(
     select(
         LABEL.c.id, LABEL.c.number, LABEL.c.digest, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.last_us, LABEL.c.bytes_max
@@ -90,6 +91,11 @@ async def lock_collection(conn: Connection, collection_row: int) -> tuple[int, i
     row = await conn.fetch_one(_LOCK, collection=collection_row)
     assert row is not None, "every collection has a clock"
     return row[0], row[1]
+
+
+async def lock_all_collections(conn: Connection) -> None:
+    """Wait until nothing is being appended to any collection, and let nothing be for the rest of the transaction."""
+    await conn.fetch(_LOCK_ALL)
 
 
 async def load_batch(

@@ -1,7 +1,7 @@
 """Keys that sign, and which versions they vouched for: by a signature on the object, or on the message that brought it."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, func, insert, select, update
@@ -22,12 +22,12 @@ VERSION = table("version")
 OBJECT = table("object")
 RENDITION = table("rendition")
 
-_MEMBER_KEYS = prepare(
-    select(
-        MEMBER_KEY.c.jwk, MEMBER_KEY.c.member_id, MEMBER_KEY.c.name, MEMBER_KEY.c.registered_us, MEMBER_KEY.c.not_before_us,
-        MEMBER_KEY.c.not_after_us, MEMBER_KEY.c.revoked_us, MEMBER_KEY.c.compromised_from_us,
-    )
+_MEMBER_KEY_COLUMNS = (
+    MEMBER_KEY.c.jwk, MEMBER_KEY.c.member_id, MEMBER_KEY.c.name, MEMBER_KEY.c.registered_us, MEMBER_KEY.c.not_before_us,
+    MEMBER_KEY.c.not_after_us, MEMBER_KEY.c.revoked_us, MEMBER_KEY.c.compromised_from_us,
 )  # fmt: skip
+_MEMBER_KEYS = prepare(select(*_MEMBER_KEY_COLUMNS))
+_THESE_MEMBER_KEYS = prepare(select(*_MEMBER_KEY_COLUMNS).where(among(MEMBER_KEY.c.kid, "kids")))
 _ADD_MEMBER_KEY = prepare(insert(MEMBER_KEY))
 _END_MEMBER_KEY = prepare(
     update(MEMBER_KEY)
@@ -112,8 +112,12 @@ class Given:
 
 async def load_member_keys(conn: Connection) -> dict[str, MemberKey]:
     """Return all keys that members registered, by thumbprint."""
-    keys = (MemberKey(_public(jwk), MemberId(member), name, *times) for jwk, member, name, *times in await conn.fetch(_MEMBER_KEYS))
-    return {key.kid: key for key in keys}
+    return _by_kid(await conn.fetch(_MEMBER_KEYS))
+
+
+async def find_member_keys(conn: Connection, kids: Collection[str]) -> dict[str, MemberKey]:
+    """Return those of the keys that members registered, by thumbprint."""
+    return _by_kid(await conn.fetch(_THESE_MEMBER_KEYS, kids=sorted(kids)))
 
 
 async def add_member_key(conn: Connection, key: MemberKey) -> None:
@@ -153,12 +157,7 @@ async def put_hub_key(conn: Connection, held: HeldHubKey) -> None:
 
 def signed(batch: Batch) -> Change:
     """Return the lines for the signatures that vouch for versions which a batch brings."""
-    rows = [
-        (version.row, kid, int(is_of_object))
-        for _, version in batch.new_versions
-        if version.incoming is not None
-        for kid, is_of_object in version.incoming.vouched
-    ]
+    rows = [(version.row, kid, int(is_of_object)) for version, incoming in batch.vouched for kid, is_of_object in incoming.vouched_by]
     return Change(SIGNATURE, ("version_row", "kid", "of_object"), rows)
 
 
@@ -207,6 +206,11 @@ async def find_kids(conn: Connection, version_rows: Collection[int], *, of_messa
 def _signed_version(row: Row, *, is_of_object: bool = False, is_rendition: bool = False) -> SignedVersion:
     number, stix_id, version, accepted_us, known_to = row
     return SignedVersion(number, stix_id, version, accepted_us, Attribution(known_to or Attribution.EVERYONE), is_of_object, is_rendition)
+
+
+def _by_kid(rows: Iterable[Row]) -> dict[str, MemberKey]:
+    keys = (MemberKey(_public(jwk), MemberId(member), name, *times) for jwk, member, name, *times in rows)
+    return {key.kid: key for key in keys}
 
 
 def _public(jwk: str) -> PublicKey:
