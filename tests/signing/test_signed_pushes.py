@@ -153,5 +153,16 @@ async def test_what_is_pushed_with_the_command_is_suspect_too(either_signing: Si
     file, key = written(tmp_path / "in.ndjson", json.dumps(obj)), written(tmp_path / "key.pem", ENERGYS.to_pem())
     done = await run(site, "push", file, "--url", site.url + shared, "--sign", key)
     assert (done.exit_code, done.stderr) == (0, "accepted 1, refused 0\n")
-    await tell_compromised(site.hub, COMMAND_LINE, KID, since_us=since_us)
+
+    async def administer(*words: object) -> str:
+        asked = await run(site, *map(str, words), HUB_DATABASE_URL=site.hub.config.database_url)
+        assert asked.exit_code == 0, asked.stderr
+        return asked.stdout
+
+    listed = json.loads(await administer("key", "compromised", KID, "--since", format_timestamp(since_us), "--json"))
+    assert listed == json.loads(await administer("key", "suspects", KID, "--json"))
+    assert [(one["object"], one["signed"], one["anonymous"]) for one in listed] == [(obj["id"], "message", False)]
     assert await suspects(site.water) == {obj["id"]: "message"}
+    explained = await administer("explain", "--member", "water", "--object", obj["id"])
+    assert f"came in a message that was signed with {KID}\n    suspect: " in explained
+    assert "  signed with" not in explained
