@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -44,6 +44,10 @@ class Config:
     )
     keys_dir: Path | None = _setting(
         None, "directory of the hub's own keys; unset: `keys` beside an SQLite database, and with PostgreSQL the database itself, encrypted"
+    )
+    state_dir: Path | None = _setting(
+        None,
+        "directory in which this node remembers the log's last checkpoint; unset: that of its keys, else $STATE_DIRECTORY or the user's",
     )
     keys_passphrase_file: Path | None = _setting(None, "file with the passphrase of these keys; unset: one derived from the secret key")
     pkcs11_module: Path | None = _setting(None, "PKCS#11 library of a security module that holds the hub's keys instead")
@@ -124,6 +128,11 @@ class Config:
             return self.keys_dir
         return Path(self.database_url.removeprefix("sqlite:///")).parent / "keys"
 
+    @property
+    def memory_directory(self) -> Path | None:
+        """Where this node remembers what the transparency log published; None: nowhere."""
+        return self.state_dir if self.state_dir is not None else self.keys_directory
+
     def described(self) -> dict[str, object]:
         """Return every setting for people and logs, passwords cut out."""
         shown: dict[str, object] = {}
@@ -160,7 +169,17 @@ def load_config(path: Path | None = None, environ: Mapping[str, str] | None = No
         values[name] = _checked(name, value, hints[name], known[name].metadata["least"])
     config = Config(**values)
     _check_together(config)
-    return config
+    return config if config.memory_directory is not None else replace(config, state_dir=_usual_state_directory(environ))
+
+
+def _usual_state_directory(environ: Mapping[str, str]) -> Path | None:
+    """Return where programs of this user keep their state (systemd.exec(5), XDG Base Directory); None where that cannot be written."""
+    own, state, home = environ.get("STATE_DIRECTORY", "").partition(":")[0], environ.get("XDG_STATE_HOME"), environ.get("HOME")
+    if not (own or state or home):
+        return None
+    place = Path(own) if own else Path(state or f"{home}/.local/state") / "fusion-hub"
+    there = next(parent for parent in (place, *place.parents) if parent.exists())
+    return place if there.is_dir() and os.access(there, os.W_OK | os.X_OK) else None
 
 
 def defaults() -> dict[str, object]:

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def pytest_configure() -> None:
     # No test trusts a public authority, and each process that tests start would take a tenth of a second to read all of them.
     os.environ["SSL_CERT_FILE"] = os.devnull
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_directory()))
+    os.environ.pop("STATE_DIRECTORY", None)
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="hub-state-", dir=scratch_directory())
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

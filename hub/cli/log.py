@@ -76,7 +76,8 @@ def show_log(ctx: typer.Context) -> None:
 
     async def work(hub: Hub) -> tuple[str, str, str]:
         await open_keys(hub)
-        return str(await open_log(hub)), await get_checkpoint(hub), str(memory_of(hub.config) or "nowhere; set keys_dir")
+        key = await open_log(hub)
+        return str(key), await get_checkpoint(hub), str(memory_of(hub.config, key) or "nowhere; set state_dir")
 
     key, checkpoint, memory = with_hub(ctx, work)
     typer.echo(f"verifier key: {key}\nthe last checkpoint is remembered in: {memory}\n\n{checkpoint}", nl=False)

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
+from urllib.parse import quote
 
 from hub.config import Config
 from hub.domain.member import Principal, Role
@@ -48,10 +49,14 @@ class Contradiction(HubError):
     code = "unavailable"
 
 
-def memory_of(config: Config) -> Path | None:
-    """Return the file in which this node remembers the last checkpoint; None where no directory is given."""
-    directory = config.keys_directory
-    return None if directory is None else directory / FILE
+def memory_of(config: Config, key: VerifierKey) -> Path | None:
+    """Return the file in which this node remembers the last checkpoint of a log; None where no directory is given.
+
+    The hub's keys are in a directory of their own; others may keep their state where this one does.
+    """
+    if config.state_dir is not None:
+        return config.state_dir / f"{quote(key.name, safe='')}+{key.key_id.hex()}.{FILE}"
+    return None if config.memory_directory is None else config.memory_directory / FILE
 
 
 async def open_log(hub: Hub) -> VerifierKey:
@@ -151,7 +156,8 @@ async def follow(hub: Hub, note: str) -> None:
     Raises:
         Unavailable: it cannot be remembered, or what is remembered is no checkpoint.
     """
-    told, known, path = _told(note), hub.log.published, memory_of(hub.config)
+    told, known = _told(note), hub.log.published
+    path = memory_of(hub.config, log_key(told.origin, hub.keys.log))
 
     def is_later(other: Checkpoint) -> bool:
         return other.origin == told.origin and other.size >= told.size
@@ -190,7 +196,7 @@ async def _find_fault(hub: Hub) -> str | None:
             evidence = await read_evidence(conn)
         if not hub.log.is_recomputed:
             await _recompute(hub, size)
-        for note in (published, await asyncio.to_thread(_remembered, hub.config), evidence):
+        for note in (published, await asyncio.to_thread(_remembered, hub.config, key), evidence):
             if note is not None:
                 await _require_begins_with(hub, size, note, key)
     except (Contradiction, Unavailable) as e:
@@ -209,8 +215,8 @@ def _told(note: str) -> Checkpoint:
     return Checkpoint.parse(Note.parse(note).text)
 
 
-def _remembered(config: Config) -> str | None:
-    path = memory_of(config)
+def _remembered(config: Config, key: VerifierKey) -> str | None:
+    path = memory_of(config, key)
     return None if path is None else read_remembered(path)
 
 

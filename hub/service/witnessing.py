@@ -23,7 +23,7 @@ from hub.domain.tlog.witness import AddCheckpoint
 from hub.errors import ConfigError, Conflict, Invalid, Unavailable, Withheld
 from hub.outbound.witness import WitnessClient
 from hub.service.context import Hub
-from hub.service.log_keeping import hold_against, log_name, memory_of, open_log
+from hub.service.log_keeping import hold_against, log_name, open_log
 from hub.store.database import Connection, Duplicate
 from hub.store.tlog import add_cosignature, cosigned_size, latest_checkpoint, read_tiles
 
@@ -68,7 +68,7 @@ async def hear_witnesses(hub: Hub) -> None:
     if hub.log.are_witnesses_heard:
         return
     witnesses = configured_witnesses(hub.config)
-    remembers = memory_of(hub.config) is not None
+    remembers = hub.config.memory_directory is not None
     async with WitnessClient(*([_BRIEF_S] if remembers else [])) as client:
         told = await asyncio.gather(*(_tells(hub, client, witness) for witness in witnesses))
     if witnesses and not remembers and not any(told):

@@ -6,7 +6,7 @@ from time import monotonic
 
 from hub.errors import Unavailable
 from hub.service.context import Hub
-from hub.service.log_keeping import is_behind, is_sound, memory_of, sign
+from hub.service.log_keeping import is_behind, is_sound, sign
 from hub.service.sequence import enter
 from hub.service.turns import wait_for_any
 from hub.service.witnessing import hear_witnesses
@@ -28,8 +28,8 @@ async def keep_log(hub: Hub, stop: asyncio.Event, holder: str) -> None:
     Args:
         holder: a name of this node's own.
     """
-    if memory_of(hub.config) is None and not hub.config.log_witnesses:
-        log.warning("a backup older than what the transparency log published would be signed on unnoticed: set keys_dir, or log_witnesses")
+    if hub.config.memory_directory is None and not hub.config.log_witnesses:
+        log.warning("a backup older than what the transparency log published would be signed on unnoticed: set state_dir, or log_witnesses")
     held_until_s = 0.0
     hub.log.is_kept_here = hub.config.is_sqlite
     while not stop.is_set():

@@ -98,9 +98,14 @@ async def _serving(command: Sequence[str], environment: Mapping[str, str], port_
 @contextlib.asynccontextmanager
 async def _run(command: Sequence[str], environment: Mapping[str, str], port: int) -> AsyncIterator[Server]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryDirectory() as state:
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=_ROOT, env=inherited | dict(environment), stdin=asyncio.subprocess.DEVNULL, stdout=said, stderr=said
+            *command,
+            cwd=_ROOT,
+            env=inherited | {"XDG_STATE_HOME": state} | dict(environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
         )
         try:
             if not await _answers(process, port):

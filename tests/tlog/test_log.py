@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, make_url, update
 
 from hub.config import load_config
 from hub.domain.audit_chain import START
@@ -32,6 +32,7 @@ from hub.store.database import Connection, Duplicate, open_database, prepare
 from hub.store.tables import table
 from hub.store.tlog import add_pending, has_pending
 from hub.work.tlog import catch_up, keep_log
+from tests.postgres import PostgresServer
 from tests.taxii.community import AGENCY
 from tests.taxii.content import DAY_2, Object, indicator, version_of
 from tests.taxii.site import prepare as install
@@ -240,7 +241,7 @@ async def test_a_database_restored_from_before_the_last_checkpoint_is_not_signed
         await keep(hub)
         found = await look(hub)
         assert (found.checkpoint.origin, found.checkpoint.size > lost.checkpoint.size) == ("hub.example.org/log/2", True)
-    memory = memory_of(hub.config)
+        memory = memory_of(hub.config, await open_log(hub))
     assert memory is not None
     assert memory.read_text().startswith("hub.example.org/log/2\n")
 
@@ -258,6 +259,26 @@ async def test_who_runs_a_log_that_nothing_else_remembers_is_warned(
         await db.close()
         warned.append("signed on unnoticed" in caplog.text)
     assert warned == [False, True]
+
+
+async def test_a_node_whose_keys_are_in_the_database_remembers_beside_it(
+    postgres_server: PostgresServer, postgresql_url: str, tmp_path: Path
+) -> None:
+    await install(postgresql_url)
+    async with opened(postgresql_url, state_dir=str(tmp_path)) as hub:
+        await give(hub, indicator())
+        await keep(hub)
+        memory = memory_of(hub.config, await open_log(hub))
+    assert memory is not None
+    assert memory.read_text().startswith(memory.name.partition("+")[0].replace("%2F", "/"))
+    restored = postgres_server.create_database(template=str(make_url(postgresql_url).database))
+    async with opened(postgresql_url, state_dir=str(tmp_path)) as hub:
+        await give(hub, indicator(), indicator())
+        await keep(hub)
+    async with opened(postgres_server.url(restored), state_dir=str(tmp_path)) as hub:
+        assert not await is_sound(hub)
+        assert "backup was too old" in str(hub.log.fault)
+    postgres_server.drop_database(restored)
 
 
 async def test_a_backup_of_the_last_checkpoint_is_signed_on(sqlite: str) -> None:
@@ -306,7 +327,7 @@ async def test_a_checkpoint_that_cannot_be_remembered_is_not_published(sqlite: s
     async with opened(sqlite) as hub:
         await keep(hub)
         published = await get_checkpoint(hub)
-        memory = memory_of(hub.config)
+        memory = memory_of(hub.config, await open_log(hub))
         assert memory is not None
         memory.with_name(f".{memory.name}.part").mkdir()  # where it is written first
         await give(hub, indicator())
@@ -321,7 +342,7 @@ async def test_what_is_remembered_never_goes_back(sqlite: str) -> None:
         earlier = await get_checkpoint(hub)
         await give(hub, indicator())
         await keep(hub)
-        memory = memory_of(hub.config)
+        memory = memory_of(hub.config, await open_log(hub))
         assert memory is not None
         remembered = memory.read_text()
         await follow(other, earlier)  # a process that read it before this one published the next

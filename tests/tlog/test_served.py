@@ -235,7 +235,7 @@ async def test_a_log_that_cannot_be_signed_is_told_to_operators_while_the_hub_se
 
     await logged(site, indicator())
     assert "warnings" not in await ready()
-    memory = memory_of(site.hub.config)
+    memory = memory_of(site.hub.config, await open_log(site.hub))
     assert memory is not None
     memory.write_text(memory.read_text().replace("\n", "\n9", 1))  # more leaves than there are, signed by nobody
     assert not await is_sound(site.hub)
@@ -256,7 +256,7 @@ async def test_a_log_that_cannot_be_remembered_waits_is_told_to_operators_and_go
         return not await warns()
 
     await logged(site, indicator())
-    memory = memory_of(site.hub.config)
+    memory = memory_of(site.hub.config, await open_log(site.hub))
     assert memory is not None
     in_the_way = memory.with_name(f".{memory.name}.part")
     in_the_way.mkdir()

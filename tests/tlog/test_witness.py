@@ -176,7 +176,7 @@ async def test_a_witness_stops_a_log_that_went_back_where_nothing_else_remembers
         assert await have_cosigned(hub, client, known)
         await hub.db.close()
         restore(sqlite_url, kept)
-        memory = memory_of(hub.config)
+        memory = memory_of(hub.config, await open_log(hub))
         assert memory is not None
         memory.unlink()
         async with opened(sqlite_url) as restored:
@@ -204,7 +204,7 @@ async def test_a_backup_that_a_witness_cosigned_is_not_signed_where_nothing_else
         await hub.db.write(_put_back, before)
         settings = {"log_witnesses": (f"{known.key} {known.url}",)}
         async with opened(database_url, **settings) as restored:
-            forget(restored)
+            await forget(restored)
             published = await get_checkpoint(restored)
             await give(restored, indicator(), indicator())
             await keep_for_a_while(restored)
@@ -302,9 +302,9 @@ async def _put_back(conn: Connection, size: int) -> None:
         await conn.execute(statement, size=size)
 
 
-def forget(hub: Hub) -> None:
+async def forget(hub: Hub) -> None:
     """Remove what the node remembers of the log by itself, if it has such a place."""
-    memory = memory_of(hub.config)
+    memory = memory_of(hub.config, await open_log(hub))
     if memory is not None:
         memory.unlink()
 

@@ -68,3 +68,26 @@ def test_a_file_that_is_no_path_is_refused(tmp_path: Path):
 )
 def test_no_password_in_the_database_url_is_shown(url: str, shown: str):
     assert load_config(environ={}, database_url=url).described()["database_url"] == shown
+
+
+@pytest.mark.parametrize(
+    ("environ", "settings", "found"),
+    [
+        ({"STATE_DIRECTORY": "{}/own:{}/other", "XDG_STATE_HOME": "{}/xdg"}, {}, "{}/own"),
+        ({"XDG_STATE_HOME": "{}/xdg", "HOME": "{}"}, {}, "{}/xdg/fusion-hub"),
+        ({"HOME": "{}"}, {}, "{}/.local/state/fusion-hub"),
+        ({"HOME": "{}"}, {"keys_dir": "{}/keys"}, "{}/keys"),
+        ({"HOME": "{}"}, {"keys_dir": "{}/keys", "state_dir": "{}/state"}, "{}/state"),
+        ({"HOME": "/dev/null"}, {}, None),
+        ({}, {}, None),
+    ],
+)
+def test_what_a_node_remembers_is_where_its_keys_are_or_its_user_keeps_state(
+    tmp_path: Path, environ: dict[str, str], settings: dict[str, str], found: str | None
+):
+    def here(texts: dict[str, str]) -> dict[str, str]:
+        return {name: text.replace("{}", str(tmp_path)) for name, text in texts.items()}
+
+    config = load_config(environ=here(environ), database_url="postgresql://hub@localhost/hub", **here(settings))
+    assert config.memory_directory == (Path(found.replace("{}", str(tmp_path))) if found else None)
+    assert load_config(environ=here(environ), database_url="sqlite:////srv/hub.sqlite3").memory_directory == Path("/srv/keys")
