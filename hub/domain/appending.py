@@ -4,7 +4,8 @@ Pure: `hub.store.append` reads the state that it needs and writes what it says. 
 
 * The first accepted version's producer owns an id; its `created` and `created_by_ref` never change (STIX 2.1 §3.6), nor does to whom
   the producer is known: a version by name would tell who gave the others.
-* Deterministic objects and marking definitions belong to nobody: each producer's copy is a lineage of its own.
+* Deterministic objects and marking definitions belong to nobody: each producer's copy is a lineage of its own. One that equals what is in
+  the feed, under a label that differs in the producer's kind at most, is held beside that; when that one is deleted, it takes its place.
 * An equal version with equal content changes nothing; with other content it is refused, naming both digests.
 * A version older than one under another label is narrowed: its entry comes anew under both labels, so that a grant of either
   puts it in front of every cursor, and who lost one of them is not served it any more. A looser version loosens nothing older.
@@ -54,7 +55,14 @@ class EntryState(msgspec.Struct):
     superseded_us: int | None
     new: bool = False  # to be inserted; otherwise it is stored
     superseded_now: bool = False  # stored, and to be updated
-    moved_from: "EntryState | None" = None  # the stored entry of the same version in whose place it comes
+    moved_from: "EntryState | None" = None  # the stored entry of the same version, or of an equal copy, in whose place it comes
+
+
+class EqualCopy(msgspec.Struct, frozen=True):
+    """How a version is to be entered when the equal entry of another producer, which serves for both, is deleted."""
+
+    label: LabelState
+    bytes: int
 
 
 class VersionState(msgspec.Struct):
@@ -64,6 +72,7 @@ class VersionState(msgspec.Struct):
     digest: bytes
     row: int | None  # None: new
     deleted_us: int | None = None  # when it was deleted from this collection
+    beside: EqualCopy | None = None  # where it is held in this collection beside another producer's equal entry; then it has none itself
     incoming: "Incoming | None" = None  # what it is made from, where new
 
 
@@ -80,6 +89,11 @@ class LineageState(msgspec.Struct):
     row: int | None = None  # None: new
     versions: dict[int, VersionState] = msgspec.field(default_factory=dict)
     entries: list[EntryState] = msgspec.field(default_factory=list)  # by version
+
+    @property
+    def held_beside(self) -> list[VersionState]:
+        """The versions that are held beside another producer's equal entry; one at most, as copies have no versions."""
+        return [version for version in self.versions.values() if version.beside is not None]
 
     def sort(self) -> None:
         """Put the entries in the order of their versions."""
@@ -148,6 +162,8 @@ class Batch:
     new_versions: list[tuple[LineageState, VersionState]] = field(default_factory=list)
     vouched: list[tuple[VersionState, Incoming]] = field(default_factory=list)  # those of the new versions for which a key vouches
     lowered: list[Lowering] = field(default_factory=list)
+    put_beside: list[VersionState] = field(default_factory=list)  # equal copies that came, and are not entered
+    taken_over: list[VersionState] = field(default_factory=list)  # equal copies that were held so, and are entered now
     _copies: dict[str, list[LineageState]] = field(default_factory=dict)  # all producers' lineages of ownerless objects, by STIX id
     _by_id: dict[LabelId, LabelState] = field(default_factory=dict)
     _plain: dict[Label, LabelState] = field(default_factory=dict)
@@ -166,9 +182,8 @@ class Batch:
         refusal = self._refusal(incoming, lineage)
         if refusal is not None:
             return self._version_text(obj, lineage), refusal
-        if incoming.lineage and (copy := self._equal_copy(incoming)) is not None:
-            return obj.version or format_timestamp(copy.version_us), None
-        return self._append(incoming, lineage or self._begin(incoming))
+        equal = self._equal_entry(incoming) if incoming.lineage else None
+        return self._append(incoming, lineage or self._begin(incoming), equal)
 
     def _begin(self, incoming: Incoming) -> LineageState:
         obj = incoming.object
@@ -182,13 +197,13 @@ class Batch:
             self.identity_owners[obj.id] = incoming.producer  # for what other producers have in this batch
         return lineage
 
-    def _append(self, incoming: Incoming, lineage: LineageState) -> tuple[str, str | None]:
+    def _append(self, incoming: Incoming, lineage: LineageState, equal: EntryState | None) -> tuple[str, str | None]:
         obj = incoming.object
-        date_us = first_date(self.clock_us, self.now_us)
         version_us = obj.version_us
         if version_us is None:
-            # No version of its own: the date it was first added, fixed then.
-            version_us = next(iter(lineage.versions), date_us)
+            # No version of its own: the date it was first added, fixed then; that of the equal entry which serves for it.
+            first_us = equal.version_us if equal is not None else first_date(self.clock_us, self.now_us)
+            version_us = next(iter(lineage.versions), first_us)
         text = obj.version or format_timestamp(version_us)
         version = lineage.versions.get(version_us)
         if version is not None:
@@ -200,7 +215,7 @@ class Batch:
             if version.deleted_us is not None:
                 deleted = format_timestamp(version.deleted_us)
                 return text, f"deleted: this version was deleted here at {deleted}; {_way_out(obj, 'send it')}"
-            if any(entry.version_us == version_us for entry in lineage.entries):
+            if version.beside is not None or any(entry.version_us == version_us for entry in lineage.entries):
                 return text, None
         else:
             version = lineage.versions[version_us] = VersionState(version_us, obj.digest, None, incoming=incoming)
@@ -208,6 +223,10 @@ class Batch:
             if incoming.kids or incoming.sent_with is not None:
                 self.vouched.append((version, incoming))
         plain = self._plain_label(incoming.label)
+        if equal is not None:
+            version.beside = EqualCopy(plain, len(obj.body))
+            self.put_beside.append(version)
+            return text, None
         self._note_lowering(lineage, version_us, plain, incoming.label)
         self._enter(lineage, version, plain, len(obj.body))
         return text, None
@@ -220,6 +239,29 @@ class Batch:
         again.moved_from = entry
         lineage.entries.append(again)
         lineage.sort()
+
+    def hand_over(self, lineage: LineageState, entry: EntryState) -> None:
+        """Enter a copy that is held beside an entry which was deleted, in its place; the others are then held beside that one.
+
+        One under the same label first, as then whoever saw the entry goes on seeing it; of several, that of the lowest row.
+        """
+        served = self._for_any_producer(entry.label)
+        held = [
+            (copy, version, version.beside)
+            for copy in self._copies.get(lineage.stix_id, ())
+            for version in copy.versions.values()
+            if version.beside is not None
+            and version.digest == entry.version.digest
+            and self._for_any_producer(version.beside.label) == served
+        ]
+        if not held:
+            return
+        copy, version, beside = min(held, key=lambda one: (one[2].label.id != entry.label.id, one[1].row))
+        version.beside = None
+        self.taken_over.append(version)
+        again = self._new_entry(copy, version, beside.label, None, beside.bytes)
+        again.moved_from = entry
+        copy.entries.append(again)
 
     def _note_lowering(self, lineage: LineageState, version_us: int, plain: LabelState, label: Label) -> None:
         if not lineage.entries or lineage.entries[-1].version_us > version_us or plain.id in lineage.entries[-1].label.parts:
@@ -336,19 +378,20 @@ class Batch:
             "or name your own identity"
         )
 
-    def _equal_copy(self, incoming: Incoming) -> EntryState | None:
-        """Return another producer's equal copy in the collection, under a label that differs in the kind of producer at most."""
+    def _equal_entry(self, incoming: Incoming) -> EntryState | None:
+        """Return an entry of an equal copy in the collection, under a label that differs in the kind of producer at most."""
         wanted = incoming.label.for_any_producer()
         equal = (
             entry
-            for lineage in self._copies.get(incoming.object.id, ())
-            if lineage.owner != incoming.producer
-            for entry in lineage.entries
-            if entry.version.digest == incoming.object.digest
-            and entry.label.canonical
-            and Label.from_canonical(entry.label.canonical).for_any_producer() == wanted
+            for copy in self._copies.get(incoming.object.id, ())
+            for entry in copy.entries
+            if entry.version.digest == incoming.object.digest and self._for_any_producer(entry.label) == wanted
         )
         return next(equal, None)
+
+    def _for_any_producer(self, label: LabelState) -> Label:
+        # Copies have no versions that could narrow one another, so their labels are plain.
+        return Label.from_canonical(label.canonical).for_any_producer()
 
     def _version_text(self, obj: StixObject, lineage: LineageState | None) -> str:
         if obj.version is not None:

@@ -1,7 +1,8 @@
 """Telling that entries are gone: to the members who could see them at that moment, and to nobody else, whatever rights come later.
 
 Policy is asked before the transaction in which they go, and about the labels that they have then. Where one has another label by the
-time of the transaction, nothing is deleted, and policy is asked again.
+time of the transaction, nothing is deleted, and policy is asked again. Where an equal copy takes the place of an entry, nothing is gone
+for whoever sees that one.
 """
 
 from bisect import bisect_right
@@ -49,15 +50,16 @@ async def tell_deletion(conn: Connection, audiences: Audiences, batch: Batch, st
     """Write down that entries of one object are gone, in the transaction in which they go: together those with one label and audience.
 
     Args:
-        batch: the state of the collection.
+        batch: the state of the collection, with what takes their place.
 
     Raises:
         Relabelled: nobody knows the audience of one of them.
     """
+    clock_us = max(batch.now_us, batch.clock_us)
+    spared = _spared(audiences, batch, gone, clock_us)
     for label, of_label in groupby(sorted(gone, key=_label), key=_label):
         if label not in audiences:
             raise Relabelled
-        clock_us = max(batch.now_us, batch.clock_us)
         delays_us = sorted(set(audiences[label].values()))
         by_reach: dict[int, list[EntryState]] = {}  # by how many of the delays they have waited
         for entry in of_label:
@@ -65,7 +67,18 @@ async def tell_deletion(conn: Connection, audiences: Audiences, batch: Batch, st
         for reach, entries in sorted(by_reach.items()):
             passed_us = delays_us[:reach]
             audience = frozenset(member for member, delay_us in audiences[label].items() if delay_us in passed_us)
-            await record_deletion(conn, batch.collection_row, stix_id, entries, audience, now_us=batch.now_us)
+            await record_deletion(conn, batch.collection_row, stix_id, entries, audience - spared, now_us=batch.now_us)
+
+
+def _spared(audiences: Audiences, batch: Batch, gone: Sequence[EntryState], clock_us: int) -> frozenset[MemberId]:
+    """Return who sees the equal copy that takes the place of what is gone, which is one entry then; who is to wait for it does not."""
+    dates = {entry.date_us for entry in gone}
+    in_place = [entry for _, entry in batch.appended if entry.moved_from is not None and entry.moved_from.date_us in dates]
+    if any(entry.label.id not in audiences for entry in in_place):
+        raise Relabelled
+    return frozenset(
+        member for entry in in_place for member, delay_us in audiences[entry.label.id].items() if entry.date_us + delay_us <= clock_us
+    )
 
 
 async def _audiences(hub: Hub, directory: Directory, held: HeldCollection, stix_ids: Collection[str]) -> Audiences:

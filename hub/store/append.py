@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import and_, bindparam, delete, or_, select
 
-from hub.domain.appending import Batch, EntryState, Incoming, LabelState, LineageState, VersionState
+from hub.domain.appending import Batch, EntryState, EqualCopy, Incoming, LabelState, LineageState, VersionState
 from hub.domain.ids import LabelId, MemberId
 from hub.domain.label import Attribution
 from hub.domain.timestamp import format_timestamp
@@ -25,6 +25,7 @@ OBJECT = table("object")
 VERSION = table("version")
 ENTRY = table("entry")
 DELETION = table("deletion")
+COPY = table("equal_copy")
 MOVED = table("moved_entry")
 
 _LOCK = prepare(select(CLOCK.c.clock_us, CLOCK.c.labels).where(CLOCK.c.collection_row == bindparam("collection")).with_for_update())
@@ -49,10 +50,13 @@ _OBJECTS = prepare(
     .where(among(OBJECT.c.stix_id, "ids"))
 )  # fmt: skip
 _VERSIONS = prepare(
-    select(VERSION.c.object_row, VERSION.c.version_us, VERSION.c.row, VERSION.c.digest, DELETION.c.deleted_us)
+    select(
+        VERSION.c.object_row, VERSION.c.version_us, VERSION.c.row, VERSION.c.digest, DELETION.c.deleted_us, COPY.c.label_id, COPY.c.bytes
+    )
     .outerjoin(DELETION, and_(DELETION.c.version_row == VERSION.c.row, DELETION.c.collection_row == bindparam("collection")))
+    .outerjoin(COPY, and_(COPY.c.version_row == VERSION.c.row, COPY.c.collection_row == bindparam("collection")))
     .where(among(VERSION.c.object_row, "objects"), or_(among(VERSION.c.version_us, "versions"), among(VERSION.c.object_row, "whole")))
-)
+)  # fmt: skip
 _ENTRY_COLUMNS = (
     ENTRY.c.object_row, ENTRY.c.version_us, ENTRY.c.version_row, ENTRY.c.date_us, ENTRY.c.label_id, ENTRY.c.ordinal,
     ENTRY.c.bytes, ENTRY.c.superseded_us, VERSION.c.digest,
@@ -69,6 +73,7 @@ _ALL_ENTRIES = prepare(
     .join(VERSION, VERSION.c.row == ENTRY.c.version_row)
     .where(among(ENTRY.c.object_row, "objects"), unsought(ENTRY.c.collection_row) == bindparam("collection"))
 )
+_TAKE_COPIES = prepare(delete(COPY).where(COPY.c.collection_row == bindparam("collection"), among(COPY.c.version_row, "versions")))
 _WITHDRAW = prepare(delete(ENTRY).where(ENTRY.c.collection_row == bindparam("collection"), among(ENTRY.c.date_us, "dates")))
 
 _LABELS_SOUGHT_MAX = 4  # more than this are found by reading all
@@ -83,6 +88,7 @@ _ENTRY_INSERT = (
 )  # fmt: skip
 _ENTRY_SUPERSEDED = ("collection_row", "date_us", "superseded_us")
 _MOVED_COLUMNS = ("collection_row", "date_us", "before_label_id", "before_us", "before_ordinal")
+_COPY_COLUMNS = ("collection_row", "version_row", "label_id", "bytes")
 _DELETION_COLUMNS = ("collection_row", "version_row", "deleted_us", "deleted_by")
 
 
@@ -131,12 +137,14 @@ async def load_batch(
 
 async def write_batch(conn: Connection, batch: Batch, beside: Sequence[Change] = ()) -> None:
     """Write what a batch changed, and in the same go what else is to be written `beside` it."""
-    if not batch.appended:
+    if not (batch.appended or batch.put_beside):
         await conn.change(beside)
         return
     await _number_rows(conn, batch)
     if batch.withdrawn:
         await conn.execute(_WITHDRAW, collection=batch.collection_row, dates=batch.withdrawn)
+    if batch.taken_over:
+        await _take_copies(conn, batch, batch.taken_over)
     superseded = [e for lineage in batch.lineages.values() for e in lineage.entries if e.superseded_now and not e.new]
     await conn.change(
         [
@@ -145,6 +153,7 @@ async def write_batch(conn: Connection, batch: Batch, beside: Sequence[Change] =
             Change(ENTRY, _ENTRY_SUPERSEDED, [(batch.collection_row, e.date_us, e.superseded_us) for e in superseded], keys=2),
             Change(ENTRY, _ENTRY_INSERT, [_entry_row(batch, o, e) for o, e in batch.appended]),
             Change(MOVED, _MOVED_COLUMNS, _moved_rows(batch) if batch.withdrawn else ()),
+            Change(COPY, _COPY_COLUMNS, [_copy_row(batch, version) for version in batch.put_beside]),
             Change(CLOCK, _CLOCK_COLUMNS, [(batch.collection_row, batch.clock_us, batch.label_count)], keys=1),
             accepted(batch),
             accepted_versions(batch),
@@ -155,22 +164,40 @@ async def write_batch(conn: Connection, batch: Batch, beside: Sequence[Change] =
 
 
 async def delete_versions(conn: Connection, batch: Batch, lineage: LineageState, gone: Iterable[EntryState], *, deleted_by: str) -> None:
-    """Withdraw entries for good, and put an older version that is the latest again in front of every cursor.
+    """Withdraw entries for good, and put in front of every cursor what takes their place.
 
+    That is an older version which is the latest again, or an equal copy of another producer's which was held beside.
     `batch` was loaded for the object, whole; nothing else was added to it.
     """
     gone = list(gone)
-    rows = [(batch.collection_row, entry.version.row, batch.now_us, deleted_by) for entry in gone]
-    version_rows = [entry.version.row for entry in gone]
-    logged = deleted_versions(version_rows, batch.collection_row, lineage.attribution, at_us=batch.now_us)
-    await conn.change([Change(DELETION, _DELETION_COLUMNS, rows), logged])
+    await _record_deleted(conn, batch, lineage, [entry.version for entry in gone], deleted_by)
     batch.withdrawn.extend(entry.date_us for entry in gone)
     lineage.entries = [entry for entry in lineage.entries if entry not in gone]
     if lineage.entries and lineage.entries[-1].superseded_us is not None:
         batch.reissue(lineage, lineage.entries[-1])
+    if lineage.lineage:
+        for entry in gone:
+            batch.hand_over(lineage, entry)
+    if batch.appended:
         await write_batch(conn, batch)
     else:
         await conn.execute(_WITHDRAW, collection=batch.collection_row, dates=batch.withdrawn)
+
+
+async def delete_copies(conn: Connection, batch: Batch, lineage: LineageState, gone: Sequence[VersionState], *, deleted_by: str) -> None:
+    """Give up for good what is held beside another producer's equal entry: no view changes."""
+    await _record_deleted(conn, batch, lineage, gone, deleted_by)
+    await _take_copies(conn, batch, gone)
+
+
+async def _record_deleted(conn: Connection, batch: Batch, lineage: LineageState, gone: Sequence[VersionState], deleted_by: str) -> None:
+    rows = [(batch.collection_row, version.row, batch.now_us, deleted_by) for version in gone]
+    logged = deleted_versions([version.row for version in gone], batch.collection_row, lineage.attribution, at_us=batch.now_us)
+    await conn.change([Change(DELETION, _DELETION_COLUMNS, rows), logged])
+
+
+async def _take_copies(conn: Connection, batch: Batch, versions: Sequence[VersionState]) -> None:
+    await conn.execute(_TAKE_COPIES, collection=batch.collection_row, versions=[version.row for version in versions])
 
 
 async def load_object(conn: Connection, collection_row: int, stix_id: str, now_us: int) -> Batch:
@@ -182,6 +209,8 @@ async def load_object(conn: Connection, collection_row: int, stix_id: str, now_u
         {(lineage.stix_id, lineage.lineage): lineage for lineage in lineages}, {},
     )  # fmt: skip
     stored = {lineage.row: lineage for lineage in lineages if lineage.row is not None}
+    if any(lineage.lineage for lineage in lineages):
+        await _load_versions(conn, batch, stored, ())
     if stored:
         await _load_entries(conn, batch, _ALL_ENTRIES, stored)
     return batch
@@ -235,8 +264,10 @@ async def _load_versions(conn: Connection, batch: Batch, stored: dict[int, Linea
     versions = sorted({i.object.version_us for i in incoming if i.object.version_us is not None})
     whole = [row for row, lineage in stored.items() if lineage.lineage]
     rows = await conn.fetch(_VERSIONS, collection=batch.collection_row, objects=list(stored), versions=versions, whole=whole)
-    for object_row, version_us, row, digest, deleted_us in rows:
-        stored[object_row].versions[version_us] = VersionState(version_us, digest, row, deleted_us)
+    labels = {label.id: label for label in batch.labels.values()}
+    for object_row, version_us, row, digest, deleted_us, label, size in rows:
+        beside = EqualCopy(labels[label], size) if label is not None else None
+        stored[object_row].versions[version_us] = VersionState(version_us, digest, row, deleted_us, beside)
 
 
 async def _load_entries(conn: Connection, batch: Batch, statement: Statement, stored: dict[int, LineageState]) -> None:
@@ -321,6 +352,11 @@ def _entry_row(batch: Batch, lineage: LineageState, entry: EntryState) -> tuple[
         batch.collection_row, entry.date_us, entry.label.id, entry.ordinal, lineage.row, entry.version.row,
         entry.version_us, lineage.type, entry.bytes, entry.superseded_us,
     )  # fmt: skip
+
+
+def _copy_row(batch: Batch, version: VersionState) -> tuple[object, ...]:
+    assert version.beside is not None, "it was put beside"
+    return batch.collection_row, version.row, version.beside.label.id, version.beside.bytes
 
 
 def _moved_rows(batch: Batch) -> list[Row]:

@@ -23,6 +23,7 @@ OBJECT = table("object")
 EVENT = table("event")
 AUDIENCE = table("audience")
 MOVED = table("moved_entry")
+COPY = table("equal_copy")
 CLOCK = table("collection_clock")
 
 _GONE = "gone"  # beside the facts, and none of them
@@ -69,7 +70,13 @@ _LABELS_OF = prepare(
     select(ENTRY.c.label_id)
     .join(OBJECT, OBJECT.c.row == ENTRY.c.object_row)
     .where(among(OBJECT.c.stix_id, "ids"), unsought(ENTRY.c.collection_row) == bindparam("collection"))
-    .distinct()
+    .union(
+        select(COPY.c.label_id)
+        .select_from(OBJECT)
+        .join(VERSION, VERSION.c.object_row == OBJECT.c.row)
+        .join(COPY, and_(COPY.c.collection_row == bindparam("collection"), COPY.c.version_row == VERSION.c.row))
+        .where(among(OBJECT.c.stix_id, "ids"))
+    )
 )
 _CLOCKS = prepare(select(CLOCK.c.collection_row, CLOCK.c.clock_us, CLOCK.c.labels))
 _MOVE_CLOCK = prepare(update(CLOCK).where(CLOCK.c.collection_row == bindparam("collection")).values(clock_us=bindparam("clock")))
@@ -187,7 +194,7 @@ async def record_event(conn: Connection, event: StoredEvent, *, now_us: int, col
 
 
 async def labels_of(conn: Connection, collection_row: int, stix_ids: Collection[str]) -> set[LabelId]:
-    """Return the labels that entries of some objects have in a collection."""
+    """Return the labels that entries of some objects have in a collection, or equal copies that are held beside them."""
     return {LabelId(label) for (label,) in await conn.fetch(_LABELS_OF, collection=collection_row, ids=sorted(stix_ids))}
 
 

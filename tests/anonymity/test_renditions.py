@@ -11,12 +11,13 @@ from hub.domain.label import Attribution, Tlp
 from hub.domain.marking import SHARING_EXTENSION, TLP2_IDS
 from hub.domain.signing.extension import ATTESTATION_EXTENSION
 from hub.domain.signing.object_signature import SIGNATURE_EXTENSION, sign_object, signatures_of, verify_object
-from hub.domain.taxii import VersionMatch
+from hub.domain.taxii import ALL_VERSIONS, Query, VersionMatch
 from hub.domain.timestamp import parse_timestamp
 from hub.errors import Invalid
 from hub.service.administer import COMMAND_LINE
 from hub.service.admit import push
 from hub.service.members import suspend_member
+from hub.service.remove import delete_object
 from hub.service.renditions import publish_renditions
 from tests.anonymity.world import MINUTE_US, OTHERS, Anonymous, hidden
 from tests.standing.world import shared_with
@@ -293,6 +294,21 @@ async def test_a_rendition_is_the_hubs_and_nobody_elses(anonymous: Anonymous) ->
     identity = (await anonymous.world.hub.directory()).identity
     status = await anonymous.push("water", indicator(created_by_ref=identity))
     assert "created_by_ref is an identity that another member owns" in str(status.failures[0].failure)
+
+
+async def test_what_another_gave_by_name_and_what_was_given_anonymously_go_each_by_itself(either_anonymous: Anonymous) -> None:
+    anonymous, obj = either_anonymous, domain_name()
+    await anonymous.world.push("water", obj)
+    await anonymous.hide()
+    await anonymous.give(obj)
+    assert (await anonymous.renditions("energy"))[:2] == [obj, obj]
+    named, rendition = await anonymous.renditions("telecoms")
+    assert (named, rendition["value"]) == (obj, obj["value"])
+    await anonymous.delete(obj)
+    assert await anonymous.renditions("telecoms") == [obj]
+    world, directory = anonymous.world, await anonymous.world.hub.directory()
+    await delete_object(world.hub, directory, await world.principal("water"), "hub", "shared", obj["id"], Query(versions=ALL_VERSIONS))
+    assert await anonymous.renditions("energy") == []
 
 
 async def test_a_rendition_of_an_observable_has_no_times(anonymous: Anonymous) -> None:

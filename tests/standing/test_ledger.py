@@ -17,7 +17,7 @@ from hub.store.append import load_batch, write_batch
 from hub.store.database import prepare
 from hub.store.tables import table
 from tests.standing.world import World
-from tests.taxii.content import Object, envelope, version_of
+from tests.taxii.content import Object, domain_name, envelope, version_of
 
 COMPUTED = {
     "item": (),
@@ -42,6 +42,22 @@ async def test_each_accepted_version_has_one_line_however_often_it_is_pushed(eit
     assert await accepted(world) == 2
     await world.push("energy", version_of(first, "2026-09-02T00:00:00.000Z"))
     assert await accepted(world) == 3
+
+
+async def test_an_equal_copy_has_its_lines_whether_it_is_the_one_that_is_served_or_not(either_world: World):
+    world, obj = either_world, domain_name()
+    slugs = ("energy", "water", "agency")
+    for slug in slugs:
+        await world.push(slug, obj)
+    for slug in ("water", "energy", "agency"):  # held beside, served, served since
+        directory, principal = await world.hub.directory(), await world.principal(slug)
+        await delete_object(world.hub, directory, principal, "hub", "shared", obj["id"], Query(versions=ALL_VERSIONS))
+    held = dict(await world.rows("version", "row", "producer_id"))
+    lines = [line for line in await world.rows("ledger", "member_id", "kind", "version_row") if line[2] in held]
+    owners = [(await world.member(slug)).id for slug in slugs]
+    assert sorted((owner, kind) for owner, kind, _ in lines) == sorted((o, kind) for o in owners for kind in ("accepted", "deleted"))
+    assert all(held[version] == owner for owner, _, version in lines), "each about its own version"
+    await world.settle()
 
 
 async def test_a_version_whose_transaction_fails_leaves_no_line(either_world: World):

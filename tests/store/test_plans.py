@@ -13,7 +13,7 @@ from hub.store.append import load_object
 from hub.store.assessment import count_open_lines, read_open_lines
 from hub.store.database import Connection, open_database
 from hub.store.feed import Selection, entries_of, page_of_objects
-from hub.store.happened import entries_happened
+from hub.store.happened import entries_happened, labels_of
 from hub.store.standing import count_entries
 from hub.store.tables import table
 
@@ -100,15 +100,18 @@ async def test_an_object_is_sought_by_its_id_even_by_a_plan_that_is_made_while_t
 
     async def explain(conn: Connection) -> str:
         await conn.insert_many(table("collection_clock"), ("collection_row", "clock_us", "labels"), [(1, 0, 0)])
-        await conn.insert_many(table("object"), ("row", "stix_id", "lineage", "type", "owner_id"), [(1, "x--1", "", "x", "")])
+        objects = [(1, "x--1", "", "x", ""), (2, "x--1", "of a producer", "x", "")]
+        await conn.insert_many(table("object"), ("row", "stix_id", "lineage", "type", "owner_id"), objects)
         explaining = Explaining(conn, answering=True)
         await load_object(explaining, 1, "x--1", 0)
         await entries_of(explaining, 1, ["x--1"])
+        await labels_of(explaining, 1, ["x--1"])
         return explaining.plan
 
     plan = await db.write(explain)
     await db.close()
-    assert plan.count("ix_entry_object") >= 2, plan
+    assert plan.count("ix_entry_object") >= 3, plan
+    assert plan.count("equal_copy") >= 2, plan
     assert not re.search(r"Seq Scan|SCAN (?!json_each)|entry USING INDEX (?!ix_entry_object)", plan), plan
 
 

@@ -34,7 +34,7 @@ from hub.store.tlog import add_pending, has_pending
 from hub.work.tlog import catch_up, keep_log
 from tests.postgres import PostgresServer
 from tests.taxii.community import AGENCY
-from tests.taxii.content import DAY_2, Object, indicator, version_of
+from tests.taxii.content import DAY_2, Object, domain_name, indicator, version_of
 from tests.taxii.site import prepare as install
 from tests.tlog.place import COLLECTION, backup_of, digests, give, keep, look, member, opened, receipt, restore, served, told
 
@@ -111,6 +111,30 @@ async def test_a_receipt_is_for_who_may_see_what_it_is_about(url: str) -> None:
         assert await receipt(hub, open_to_all)
         with pytest.raises(NotFound):
             await receipt(hub, open_to_all, "energy")
+
+
+async def test_each_equal_copy_has_leaves_of_its_own_and_its_proof_for_who_sees_it(url: str) -> None:
+    """Three give the same, the first two take it back: what was served and what was held beside are entered alike."""
+    obj = domain_name()
+    async with opened(url) as hub:
+        await keep(hub)
+        before = Counter(one.kind for one in told(await served(hub)))
+        for slug in ("energy", "water", "agency"):
+            await give(hub, obj, slug=slug)
+        await keep(hub)
+        for slug in ("water", "energy"):  # held beside, and served
+            await delete_object(
+                hub, await hub.directory(), await member(hub, slug), "hub", COLLECTION, obj["id"], Query(versions=ALL_VERSIONS)
+            )
+        await keep(hub)
+        assert Counter(one.kind for one in told(await served(hub))) - before == {LeafKind.ADD: 3, LeafKind.DELETE: 2}
+        assert Counter(await digests(hub))[digest(obj)] == 5
+        await look(hub)
+        key = await open_log(hub)
+        receipts = [ProofFile.parse(await receipt(hub, obj, slug)) for slug in ("energy", "water", "agency", "observer")]
+        proved = [check_receipt(one, key, object_digest(obj), whole=digest(obj)) for one in receipts]
+        assert {one.told.kind for one in proved} == {LeafKind.ADD}
+        assert receipts[3].index == receipts[2].index, "others get that of the copy that is served"
 
 
 async def test_a_receipt_waits_for_the_signature(sqlite: str) -> None:

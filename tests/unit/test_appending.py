@@ -1,6 +1,9 @@
 """A batch that holds what several producers send decides as if each had sent alone, one after the other."""
 
 import json
+from dataclasses import replace
+
+import msgspec
 
 from hub.domain.appending import Batch, Incoming
 from hub.domain.ids import CollectionId, MemberId
@@ -10,6 +13,8 @@ from hub.domain.stix import Limits, read_object
 
 NORTH = MemberId("identity--00000000-0000-4000-8000-00000000000a")
 SOUTH = MemberId("identity--00000000-0000-4000-8000-00000000000b")
+EAST = MemberId("identity--00000000-0000-4000-8000-00000000000e")
+WEST = MemberId("identity--00000000-0000-4000-8000-00000000000f")
 DEPARTMENT = "identity--00000000-0000-4000-8000-00000000000c"
 LABEL = Label(CollectionId("c"), Tlp.GREEN, MemberKind.OPERATOR)
 TIMES = {"created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00.000Z"}
@@ -49,8 +54,26 @@ def test_an_identity_that_one_brings_is_not_for_another_to_change() -> None:
 
 def test_equal_copies_of_an_observable_are_one_entry() -> None:
     both = batch()
-    assert [both.add(address(NORTH))[1], both.add(address(SOUTH))[1]] == [None, None]
+    assert [both.add(address(NORTH))[1], both.add(address(SOUTH))[1], both.add(address(SOUTH))[1]] == [None, None, None]
     assert [lineage.owner for lineage, _ in both.appended] == [NORTH]
+    assert [version.incoming.producer for version in both.put_beside if version.incoming] == [SOUTH]
+
+
+def test_what_takes_the_place_of_a_copy_has_its_label_if_it_can() -> None:
+    """So whoever saw the one that went goes on seeing it; of several such, the one that was numbered first."""
+    several = batch()
+    kinds = {NORTH: MemberKind.OPERATOR, EAST: MemberKind.AGENCY, SOUTH: MemberKind.OPERATOR, WEST: MemberKind.OPERATOR}
+    for producer, kind in kinds.items():
+        copy = msgspec.structs.replace(address(producer), label=replace(LABEL, producer_kind=kind))
+        assert several.add(copy)[1] is None
+    for row, (_, version) in enumerate(several.new_versions):
+        version.row = row  # as the store numbers them
+    served = []
+    while held := [lineage for lineage in several.lineages.values() if lineage.entries]:
+        (lineage,) = held
+        served.append(lineage.owner)
+        several.hand_over(lineage, lineage.entries.pop())
+    assert served == [NORTH, SOUTH, WEST, EAST]
 
 
 def test_copies_of_an_observable_that_differ_are_an_entry_each() -> None:

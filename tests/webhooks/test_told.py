@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hub.domain.member import MemberKind
 from hub.domain.taxii import ALL_VERSIONS, Query, Right, VersionMatch
 from hub.domain.webhooks.event import EventKind
 from hub.service.administer import COMMAND_LINE
@@ -14,12 +15,12 @@ from hub.service.collections import change_collection, grant_right, revoke_right
 from hub.service.fan_out import FanOut
 from hub.service.groups import add_group, join_group, leave_group
 from hub.service.happenings import PAGE
-from hub.service.members import resume_member, suspend_member
+from hub.service.members import add_member, resume_member, suspend_member
 from hub.service.remove import delete_object
 from hub.service.subscriptions import FilterWish
 from hub.store.database import Database
 from tests.standing.world import World, shared_with
-from tests.taxii.content import DAY_2, Object, indicator, version_of
+from tests.taxii.content import DAY_2, Object, domain_name, indicator, version_of
 from tests.watched import Watched
 from tests.webhooks.hooks import log_of, subscribe
 from tests.webhooks.recorder import Recorder, make_all, send_all
@@ -28,8 +29,10 @@ URL = "https://receiver.example/hook"
 INDICATORS = FilterWish(types=["indicator"])
 
 
-async def delete(world: World, obj: Object, *, of: str = "shared", versions: VersionMatch = ALL_VERSIONS) -> None:
-    directory, principal = await world.hub.directory(), await world.principal("energy")
+async def delete(
+    world: World, obj: Object, *, of: str = "shared", versions: VersionMatch = ALL_VERSIONS, slug: str = "energy"
+) -> None:  # fmt: skip
+    directory, principal = await world.hub.directory(), await world.principal(slug)
     await delete_object(world.hub, directory, principal, "hub", of, obj["id"], Query(versions=versions))
 
 
@@ -226,3 +229,47 @@ async def test_what_an_agreement_opens_by_its_start_is_told_then_though_nothing_
             pass
         counts.append(len(await log_of(world.hub, added)))
     assert counts == [0, 1]
+
+
+async def test_of_what_several_gave_alike_only_the_last_deletion_is_told(world: World, recorder: Recorder):
+    await subscribe(world.hub, URL, "telecoms", ordered=True, filter=FilterWish(types=["domain-name"]))
+    obj = domain_name()
+    for slug in ("energy", "water", "agency"):
+        await world.push(slug, obj)
+    assert await told(world, recorder) == [("added", obj["id"])]
+    await delete(world, obj, slug="water")
+    assert await told(world, recorder) == [], "what is held beside is in nobody's view"
+    await delete(world, obj, slug="energy")
+    assert await told(world, recorder) == [("updated", obj["id"])], "it comes again, in the agency's name"
+    await delete(world, obj, slug="agency")
+    assert await told(world, recorder) == [("deleted", obj["id"])]
+
+
+@pytest.mark.parametrize("slugs", [("agency", "energy"), ("energy", "agency")])
+async def test_of_equal_copies_each_is_told_what_comes_to_its_own_view_and_goes_from_it(
+    world: World, recorder: Recorder, slugs: tuple[str, str]
+):
+    """A regulator sees what agencies share and not what operators do: one copy is in its view, the first or the second."""
+    await add_member(world.hub, COMMAND_LINE, slug="regulator", name="The Regulator", kind=MemberKind.REGULATOR)
+    for slug in ("telecoms", "regulator"):
+        await subscribe(world.hub, f"https://{slug}.example/", slug, ordered=True, filter=FilterWish(types=["domain-name"]))
+    obj, events = domain_name(), dict[str, list[str]]()
+    for step in ("push", "delete"):
+        for slug in slugs:
+            await (world.push(slug, obj) if step == "push" else delete(world, obj, slug=slug))
+            await told(world, recorder)
+            for (endpoint, _), data in zip(recorder.sent, recorder.data, strict=True):
+                events.setdefault(endpoint.url, []).append(data["event"])
+    assert events == {
+        "https://telecoms.example/": ["added", "updated", "deleted"], "https://regulator.example/": ["added", "deleted"],
+    }  # fmt: skip
+
+
+async def test_a_copy_under_a_new_label_that_comes_just_before_a_deletion_takes_its_place(world: World, recorder: Recorder):
+    await subscribe(world.hub, URL, "telecoms", ordered=True, filter=FilterWish(types=["domain-name"]))
+    await world.push("energy", obj := domain_name())
+    assert await told(world, recorder) == [("added", obj["id"])]
+    inner = world.hub.db
+    world.hub.db = Interrupted(inner, lambda: world.push("agency", obj))
+    await delete(world, obj)
+    assert await told(world, recorder) == [("updated", obj["id"])]

@@ -169,7 +169,8 @@ class ObjectRow(SQLModel, table=True):
     """One lineage of a STIX object: the id, and who owns it.
 
     An SDO or SRO has one lineage and an owner for ever (`lineage` ""). Deterministic objects and marking definitions belong
-    to nobody: each producer's copy is a lineage of its own (`lineage` is the producer), so no producer's copy can hide another's.
+    to nobody: each producer's copy is a lineage of its own (`lineage` is the producer), so no producer's copy can hide another's,
+    nor take it along when it is deleted.
     """
 
     __tablename__ = "object"
@@ -241,7 +242,10 @@ class EntryRow(SQLModel, table=True):
 
 
 class MovedEntryRow(SQLModel, table=True):
-    """Where an entry was before it was withdrawn and appended anew, under another label or as the latest. Never changed."""
+    """Where an entry was before it was withdrawn and appended anew, under another label, as the latest, or as another's equal copy.
+
+    Never changed.
+    """
 
     __tablename__ = "moved_entry"
     collection_row: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
@@ -259,6 +263,19 @@ class DeletionRow(SQLModel, table=True):
     version_row: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     deleted_us: int = Field(sa_column=Column(BigInteger, nullable=False))
     deleted_by: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class EqualCopyRow(SQLModel, table=True):
+    """A version in a collection without an entry: another producer's equal one serves for both, until it is deleted.
+
+    Never changed; gone once the version is entered in that one's place, or is deleted itself.
+    """
+
+    __tablename__ = "equal_copy"
+    collection_row: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    version_row: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    label_id: int = Field(sa_column=Column(BigInteger, nullable=False))  # under which it is to be entered
+    bytes: int = Field(sa_column=Column(Integer, nullable=False))  # size of the body
 
 
 class MarkingRow(SQLModel, table=True):
