@@ -35,7 +35,7 @@ async def until_refused(hub: Process) -> None:
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-            except ConnectionRefusedError:
+            except ConnectionError:  # refused; or reset, where it came at the very moment
                 return
             writer.close()
             with contextlib.suppress(ConnectionError):
