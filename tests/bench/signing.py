@@ -14,7 +14,7 @@ from tests.bench.content import envelope, indicator
 from tests.bench.databases import databases
 from tests.bench.load import Load
 from tests.bench.messages import finding, register
-from tests.bench.processes import Server, hub_server
+from tests.bench.processes import Server, floor_server, hub_server
 from tests.bench.report import Finding, Target
 from tests.bench.rounds import Side, in_turns
 from tests.bench.seed import Seeded, seed
@@ -40,6 +40,8 @@ async def measure(settings: Settings) -> AsyncIterator[Finding]:
                 for size in _REQUESTS:
                     yield await _pushes(settings, engine, (hub, signed), (beside, plain), key, size, numbers)
                 yield await _polls(settings, engine, (hub, signed), (beside, plain))
+            async with floor_server(signed.url, signed.collection_row) as floor, floor_server(plain.url, plain.collection_row) as other:
+                yield await _floor_polls(settings, engine, floor, other)
 
 
 async def _pushes(
@@ -59,6 +61,17 @@ async def _polls(settings: Settings, engine: str, ours: tuple[Server, Seeded], t
         await server.settle()
     rounds = await in_turns(*sides, settings.rounds, slices=_SLICES)
     return finding(f"page of {PAGE} signed, {CLIENTS} clients", engine, rounds, POLL)
+
+
+async def _floor_polls(settings: Settings, engine: str, ours: Server, theirs: Server) -> Finding:
+    """The same pages from the floor: what their bytes alone cost."""
+    request = load.get(f"/objects?limit={PAGE}&after=0")
+
+    async def polled(server: Server) -> Load:
+        return await load.run(server.port, itertools.repeat(request), connections=CLIENTS, seconds=settings.seconds / _SLICES)
+
+    sides = [Side(server, lambda server=server: polled(server)) for server in (ours, theirs)]
+    return finding(f"page of {PAGE} signed, of the floor", engine, await in_turns(*sides, settings.rounds, slices=_SLICES), None)
 
 
 async def push(server: Server, seeded: Seeded, key: PrivateKey | None, size: int, numbers: Iterator[int]) -> Load:
