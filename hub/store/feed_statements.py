@@ -106,15 +106,17 @@ def joined_statement(shape: Shape) -> Statement:
     whether there are more.
 
     For SQLite, where rows are made one by one in Python, and each gives way to the threads that write. It adds up bodies in the order
-    in which it comes upon entries, which is that of the dates: it walks the index by which the dates are limited. The outer join has it
+    in which it comes upon entries, which is that of the dates: it walks the index by which the dates are limited. The outer joins have it
     walk entries, not versions; a subquery with a limit would have it copy every body once more.
     """
     after_page = _plain_scan(shape, [ENTRY.c.date_us]).order_by(ENTRY.c.date_us).limit(literal_column("1")).offset(_bind("limit"))
-    beyond = after_page.correlate(None).scalar_subquery()
+    bound = select(after_page.correlate(None).scalar_subquery().label("beyond_us")).subquery("bound")
     joined = cast(func.group_concat(VERSION.c.body, literal_column("','")), LargeBinary)
-    columns = [func.count(), func.min(ENTRY.c.date_us), func.max(ENTRY.c.date_us), joined, beyond.is_not(None)]
-    page = _plain_scan(shape, columns, ENTRY.c.date_us < func.coalesce(beyond, _bind("until") + literal_column("1")))
-    return prepare(page.join_from(ENTRY, VERSION, VERSION.c.row == ENTRY.c.version_row, isouter=True))
+    dates = func.count(ENTRY.c.date_us), func.min(ENTRY.c.date_us), func.max(ENTRY.c.date_us)
+    end = ENTRY.c.date_us < func.coalesce(bound.c.beyond_us, _bind("until") + literal_column("1"))
+    seen = _plain_scan(shape, [ENTRY.c.date_us], end).whereclause
+    page = bound.outerjoin(ENTRY, seen).outerjoin(VERSION, VERSION.c.row == ENTRY.c.version_row)
+    return prepare(select(*dates, joined, func.max(bound.c.beyond_us).is_not(None)).select_from(page))
 
 
 def _with_columns(query: Select[Any], source: Any, columns: str) -> Select[Any]:
