@@ -32,14 +32,8 @@ BEGINNING = st.tuples(AGREE, AGREE, REST_ON, PUSH, FOLLOW)
 
 
 @pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def site(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[Site]:
-    site = runner.run(Site.open(request.getfixturevalue(f"module_{request.param}_url")))
+def site(module_url: str, runner: asyncio.Runner) -> Iterator[Site]:
+    site = runner.run(Site.open(module_url))
     yield site
     runner.run(site.db.close())
 

@@ -6,9 +6,7 @@ time that jumps forwards and back, and twelve clients that poll now and then. A 
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,19 +25,6 @@ FOLLOW = st.tuples(st.just("follow"), st.lists(st.tuples(st.integers(0, 11), st.
 DELETE = st.tuples(st.just("delete"), st.tuples(NUMBERS, st.none() | st.integers(1, 6)))
 TIME = st.tuples(st.just("time"), st.sampled_from([-HOUR_US, 1, 1_000_000, 3 * HOUR_US, 7 * HOUR_US, 25 * HOUR_US, 73 * HOUR_US]))
 HISTORIES = st.lists(st.one_of(PUSH, PUSH, CHANGE, CHANGE, FOLLOW, FOLLOW, FOLLOW, DELETE, TIME), min_size=8, max_size=40)
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def site(request: pytest.FixtureRequest, runner: asyncio.Runner) -> Iterator[Site]:
-    site = runner.run(Site.open(request.getfixturevalue(f"module_{request.param}_url")))
-    yield site
-    runner.run(site.db.close())
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
