@@ -178,8 +178,8 @@ def _usual_state_directory(environ: Mapping[str, str]) -> Path | None:
     if not (own or state or home):
         return None
     place = Path(own) if own else Path(state or f"{home}/.local/state") / "fusion-hub"
-    there = next(parent for parent in (place, *place.parents) if parent.exists())
-    return place if there.is_dir() and os.access(there, os.W_OK | os.X_OK) else None
+    there = next(parent for parent in (place, *place.parents) if os.path.exists(parent))  # noqa: PTH110 - Path's raises where it may not look
+    return place if there.is_dir() and os.access(there, os.W_OK | os.X_OK, effective_ids=True) else None
 
 
 def defaults() -> dict[str, object]:

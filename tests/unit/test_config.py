@@ -1,5 +1,6 @@
 """Settings: where they come from, and what is refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from typer.testing import CliRunner
 from hub.__main__ import cli
 from hub.config import load_config
 from hub.errors import ConfigError
+
+_NOBODY = 65_534  # the account that owns nothing, on Linux
 
 
 @pytest.mark.parametrize("text", ["true", "True", "false"])
@@ -91,3 +94,19 @@ def test_what_a_node_remembers_is_where_its_keys_are_or_its_user_keeps_state(
     config = load_config(environ=here(environ), database_url="postgresql://hub@localhost/hub", **here(settings))
     assert config.memory_directory == (Path(found.replace("{}", str(tmp_path))) if found else None)
     assert load_config(environ=here(environ), database_url="sqlite:////srv/hub.sqlite3").memory_directory == Path("/srv/keys")
+
+
+def test_a_home_that_is_closed_to_who_runs_the_hub_is_no_place_to_remember(tmp_path: Path):
+    home = tmp_path / "closed" / "home"
+    home.mkdir(parents=True)
+    home.parent.chmod(0)
+    is_root = os.geteuid() == 0  # to whom nothing is closed
+    try:
+        if is_root:
+            os.seteuid(_NOBODY)
+        config = load_config(environ={"HOME": str(home)}, database_url="postgresql://hub@localhost/hub")
+    finally:
+        if is_root:
+            os.seteuid(0)
+        home.parent.chmod(0o700)
+    assert config.memory_directory is None
