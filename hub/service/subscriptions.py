@@ -256,13 +256,20 @@ async def change_subscription(
 
 def _changed_endpoint(before: Endpoint, changes: SubscriptionChanges) -> Endpoint:
     url = changes.get("url", before.url)
-    kept = before if urlsplit(url).netloc == urlsplit(before.url).netloc else replace(before, headers=(), client_certificate=None)
+    kept = before if _has_host(url, urlsplit(before.url).netloc) else replace(before, headers=(), client_certificate=None)
     return Endpoint(
         url, before.keys,
         checked_headers(changes["headers"].items()) if "headers" in changes else kept.headers,
         changes.get("client_certificate", kept.client_certificate), changes.get("ca", before.ca),
         tuple(changes.get("private_cidrs", before.private_cidrs)),
     )  # fmt: skip
+
+
+def _has_host(url: str, netloc: str) -> bool:
+    try:
+        return urlsplit(url).netloc == netloc
+    except ValueError:  # brackets that do not match: the check of the endpoint says so
+        return False
 
 
 async def rotate_key(hub: Hub, principal: Principal, id: str, *, finish: bool = False) -> Added:

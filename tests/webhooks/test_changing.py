@@ -73,6 +73,9 @@ async def test_what_the_same_host_wants_stays_unless_it_is_given(hooked: Site, r
     assert received.headers["x-team"] == "ops"
     with pytest.raises(Invalid, match="headers"):
         await change_subscription(hooked.hub, COMMAND_LINE, id, headers={"webhook-id": "mine"})
+    for url in ("http://[::1", "nowhere"):
+        with pytest.raises(Invalid, match="url"):
+            await change_subscription(hooked.hub, COMMAND_LINE, id, url=url)
     trail = [line for line in await list_audit(hooked.hub, COMMAND_LINE, limit=100) if line.action == "subscription.change"]
     assert [line.detail["changed"] for line in trail] == ["headers", "url"], "the latest first"
 
