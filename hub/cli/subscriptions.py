@@ -120,9 +120,9 @@ def change_subscription(
         if header is not None:
             found["headers"] = dict(map(_header, filter(None, header)))
         if client_certificate is not None:
-            found["client_certificate"] = _pem(client_certificate)
+            found["client_certificate"] = _text(Path(client_certificate) if client_certificate else None)
         if ca is not None:
-            found["ca"] = _pem(ca)
+            found["ca"] = _text(Path(ca) if ca else None)
         if private_cidr is not None:
             found["private_cidrs"] = list(filter(None, private_cidr))
         if not found:
@@ -131,7 +131,7 @@ def change_subscription(
 
     async def work(hub: Hub) -> models.Verification:
         found, problem = await subscriptions.change_subscription(hub, COMMAND_LINE, subscription, **changes())
-        return models.Verification(**api.shown(await hub.directory(), found).model_dump(), problem=problem)
+        return api.verification(await hub.directory(), found, problem)
 
     show_one(_reaching(ctx, work), as_json=as_json)
 
@@ -256,12 +256,8 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _pem(name: str) -> str | None:
-    try:
-        return Path(name).read_text(encoding="utf-8") if name else None
-    except (OSError, UnicodeDecodeError) as e:
-        raise Invalid(f"{name}: it cannot be read: {e}") from e
-
-
 def _text(path: Path | None) -> str | None:
-    return path.read_text(encoding="utf-8") if path is not None else None
+    try:
+        return path.read_text(encoding="utf-8") if path is not None else None
+    except (OSError, UnicodeDecodeError) as e:
+        raise Invalid(f"{path}: it cannot be read: {e}") from e

@@ -115,4 +115,7 @@ async def test_a_name_and_an_endpoint_are_changed(receiver: Receiver, site: Site
     assert "nothing was changed" in await run("change", added["id"], "--url", "http://127.0.0.1:9/", code=1)
     assert "say what to change" in await run("change", added["id"], code=1)
     assert "it cannot be read" in await run("change", added["id"], "--ca", str(tmp_path / "nothing.pem"), code=1)
+    (binary := tmp_path / "binary.pem").write_bytes(b"\xff\xfe")
+    again = ("add", "again", receiver.url, "--member", "energy", "--private-cidr", "127.0.0.0/8")
+    assert "it cannot be read" in await run(*again, "--ca", str(binary), code=1)
     assert receiver.received == []

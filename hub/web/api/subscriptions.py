@@ -42,7 +42,7 @@ async def get_subscription(call: Call[None]) -> models.Subscription:
 async def change_subscription(call: Call[models.SubscriptionChange]) -> models.Verification:
     """Change a subscription's name or where it goes. A new address is asked whether it agrees first; nothing that waits is lost."""
     found, problem = await subscriptions.change_subscription(call.hub, call.principal, call.path["subscription"], **call.sent.changes())
-    return models.Verification(**shown(call.directory, found).model_dump(), problem=problem)
+    return verification(call.directory, found, problem)
 
 
 async def remove_subscription(call: Call[None]) -> models.Subscription:
@@ -63,7 +63,7 @@ async def resume_subscription(call: Call[None]) -> models.Subscription:
 async def verify_subscription(call: Call[None]) -> models.Verification:
     """Ask the endpoint whether it agrees to be sent events, where it has not agreed yet."""
     found, problem = await subscriptions.verify_subscription(call.hub, call.principal, call.path["subscription"])
-    return models.Verification(**shown(call.directory, found).model_dump(), problem=problem)
+    return verification(call.directory, found, problem)
 
 
 async def send_test_event(call: Call[None]) -> models.Attempt:
@@ -120,6 +120,11 @@ def shown(directory: Directory, value: Subscription) -> models.Subscription:
         client_certificate=endpoint.client_certificate is not None, ca=endpoint.ca is not None, private_cidrs=list(endpoint.private_cidrs),
         state=value.state, reason=value.reason, verified_at=moment(value.verified_us), created_at=format_timestamp(value.created_us),
     )  # fmt: skip
+
+
+def verification(directory: Directory, value: Subscription, problem: str | None) -> models.Verification:
+    """Show a subscription, and why its endpoint does not agree."""
+    return models.Verification(**shown(directory, value).model_dump(), problem=problem)
 
 
 def with_key(directory: Directory, value: subscriptions.Added) -> models.SubscriptionWithKey:
