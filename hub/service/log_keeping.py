@@ -56,7 +56,7 @@ def memory_of(config: Config, key: VerifierKey) -> Path | None:
     """
     if config.state_dir is not None:
         return config.state_dir / f"{quote(key.name, safe='')}+{key.key_id.hex()}.{FILE}"
-    return None if config.memory_directory is None else config.memory_directory / FILE
+    return None if config.keys_directory is None else config.keys_directory / FILE
 
 
 async def open_log(hub: Hub) -> VerifierKey:

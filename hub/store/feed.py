@@ -146,8 +146,8 @@ async def page_of_objects(conn: Connection, collection_row: int, view: View, pla
     if conn.dialect == "sqlite" and is_flat(shape):
         joined = await conn.fetch_one(joined_statement(shape), **values)
         assert joined is not None, "sums are one row"
-        count, first_us, last_us, objects, has_more = joined
-        return ObjectRun(first_us, last_us, objects, bool(has_more)) if count else ObjectRun()
+        first_us, last_us, objects, has_more = joined
+        return ObjectRun(first_us, last_us, objects or b"", bool(has_more))
     return _run_of(await _page(conn, shape, values | {"limit": limit + 1}), limit)
 
 

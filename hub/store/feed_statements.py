@@ -102,8 +102,8 @@ def statement(shape: Shape) -> Statement:
 
 @lru_cache(maxsize=64)
 def joined_statement(shape: Shape) -> Statement:
-    """Return what gives a flat page in one row: how many objects, the dates of the first and the last, the bodies with commas between, and
-    whether there are more.
+    """Return what gives a flat page in one row: the dates of the first object and the last, the bodies with commas between (all of these
+    NULL where there is none), and whether there are more.
 
     For SQLite, where rows are made one by one in Python, and each gives way to the threads that write. It adds up bodies in the order
     in which it comes upon entries, which is that of the dates: it walks the index by which the dates are limited. The outer joins have it
@@ -112,7 +112,7 @@ def joined_statement(shape: Shape) -> Statement:
     after_page = _plain_scan(shape, [ENTRY.c.date_us]).order_by(ENTRY.c.date_us).limit(literal_column("1")).offset(_bind("limit"))
     bound = select(after_page.correlate(None).scalar_subquery().label("beyond_us")).subquery("bound")
     joined = cast(func.group_concat(VERSION.c.body, literal_column("','")), LargeBinary)
-    dates = func.count(ENTRY.c.date_us), func.min(ENTRY.c.date_us), func.max(ENTRY.c.date_us)
+    dates = func.min(ENTRY.c.date_us), func.max(ENTRY.c.date_us)
     end = ENTRY.c.date_us < func.coalesce(bound.c.beyond_us, _bind("until") + literal_column("1"))
     seen = _plain_scan(shape, [ENTRY.c.date_us], end).whereclause
     page = bound.outerjoin(ENTRY, seen).outerjoin(VERSION, VERSION.c.row == ENTRY.c.version_row)
