@@ -113,7 +113,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
 async def _work(app: web.Application) -> AsyncIterator[None]:
     """Run the loops; at the end let them finish what they have begun."""
     stop = asyncio.Event()
-    loops = Loops(_loops(app, app[HUB]))
+    loops = Loops(_loops(app, app[HUB]), tell_failure=lambda name: app[METRICS].loop_failures.labels(name).inc())
     app[HEALTH].failing = loops.failing
     task = asyncio.create_task(loops.run(stop), name="loops")
     yield

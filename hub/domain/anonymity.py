@@ -32,7 +32,7 @@ from hub.domain.signing.extension import ATTESTATION_EXTENSION
 from hub.domain.signing.keys import Signer
 from hub.domain.signing.object_signature import SIGNATURE_EXTENSION, sign_object
 from hub.domain.stix import Limits, StixObject, microseconds, read_object
-from hub.domain.stix_schema import properties_of
+from hub.domain.stix_schema import properties_of, stated
 from hub.domain.stix_tlp import TLP2_IDS
 from hub.domain.stix_vocabulary import SCO_TYPES, SDO_TYPES, SRO_TYPES, TIME_ORDER, TIMESTAMPS
 from hub.domain.taxii import Collection
@@ -152,7 +152,7 @@ def draft_of(
     catalogued = list(_catalogued(obj.properties))
     if catalogued:
         rendition["external_references"] = catalogued
-    if catalogued != list(obj.properties.get("external_references", ())):
+    if catalogued != list(stated(obj.properties, "external_references") or ()):
         left_out |= {"external_references"}
     rendition["id"] = disguise.pseudonyms.id_of(disguise.producer, obj.id)
     for name in [name for name, value in rendition.items() if value in (None, [])]:
@@ -242,7 +242,7 @@ def _widen_times(kind: str, properties: dict[str, Any]) -> None:
 
 
 def _catalogued(properties: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    for reference in properties.get("external_references", ()):
+    for reference in stated(properties, "external_references") or ():
         source, id = reference["source_name"], reference.get("external_id", "")
         if source in _CATALOGUES and re.fullmatch(_CATALOGUES[source], id):
             yield {"source_name": source, "external_id": id}

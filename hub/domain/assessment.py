@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.domain.ids import MemberId
-from hub.domain.item_facts import context_of, kind_of, observed_us_of, usability_of
+from hub.domain.item_facts import context_of, kind_of, observed_us_of, sectors_of, usability_of
 from hub.domain.ledger import (
     Counted,
     Given,
@@ -38,11 +38,11 @@ from hub.domain.reporting import Receipt, ReportRequest, wanted_of
 from hub.domain.scoring import MICRO, Verdict, day_credits, feedback_credit, novelty_of, rate, relevance_of, vouching_weight
 from hub.domain.standing import Event, day_of, decayed, reliability, weight
 from hub.domain.standing_rules import EventKind, StandingRules
+from hub.domain.stix_schema import stated
 
 _AGREE = frozenset({"agree", "strongly-agree"})
 _DISAGREE = frozenset({"disagree", "strongly-disagree"})
 _FEEDBACK_TYPES = frozenset({"sighting", "opinion", "note"})
-_NOTHING = frozenset[str]()
 _OUTCOMES = {EventKind.SIGHTING: "seen", EventKind.NIL_RETURN: "nothing"}
 _RULING_OF = {Verdict.TRUE: EventKind.RULED_TRUE, Verdict.FALSE: EventKind.RULED_FALSE}
 _RULINGS = tuple(_RULING_OF.values())
@@ -201,13 +201,11 @@ class Books:
         assert event.collection_row is not None, "it was accepted somewhere"
         assert event.label is not None, "it was accepted under a label"
         properties = given.properties
-        refs = properties.get("object_refs")
-        related = frozenset(ref.partition("--")[0] for ref in refs) if refs else _NOTHING
-        stated = frozenset(properties.get("sectors") or _said(properties).get("sectors", ()))
+        related = frozenset(ref.partition("--")[0] for ref in stated(properties, "object_refs") or ())
         item = Item(
             event.row, given.object_row, given.stix_id, given.alias, event.version_row, event.member, event.collection_row, event.label,
             event.at_us, day_of(event.at_us), kind_of(properties, given.observables), observed_us_of(properties) or event.at_us,
-            novelty=0, vouched=0, relevance=round(relevance_of(stated, given.audience) * MICRO),
+            novelty=0, vouched=0, relevance=round(relevance_of(sectors_of(properties), given.audience) * MICRO),
             context=round(context_of(properties, related) * MICRO), usability=round(usability_of(properties) * MICRO),
             related=related, ruled=Verdict.OPEN, ruled_us=None, retracted_us=None, quality=0, credit=0,
             audit=is_drawn(self.secret, self.item_count, self.rules), new=True,
@@ -243,8 +241,7 @@ class Books:
 
     def _subject(self, member: MemberId, properties: Mapping[str, Any]) -> Item | None:
         """Return the item of another member that an object is about, if any."""
-        refs = [properties["sighting_of_ref"]] if "sighting_of_ref" in properties else properties.get("object_refs", ())
-        return next((item for ref in refs for item in self.by_id.get(ref, ()) if item.member != member), None)
+        return next((item for ref in references(properties) for item in self.by_id.get(ref, ()) if item.member != member), None)
 
     def _report(self, event: LedgerEvent, properties: Mapping[str, Any], item: Item) -> None:
         if not self.sees(event.member, item.shown, event.at_us):
@@ -395,13 +392,15 @@ class Books:
 
 def references(properties: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the ids of the objects that an object may be feedback on, or tie."""
-    if "sighting_of_ref" in properties:
-        return (properties["sighting_of_ref"],)
-    if properties["type"] == "relationship":
-        return (properties["source_ref"], properties["target_ref"])
-    if properties["type"] in _FEEDBACK_TYPES:
-        return tuple(properties.get("object_refs", ()))
-    return ()
+    match properties["type"]:
+        case "sighting":
+            return (properties["sighting_of_ref"],)
+        case "relationship":
+            return (properties["source_ref"], properties["target_ref"])
+        case "opinion" | "note":
+            return tuple(properties["object_refs"])
+        case _:
+            return ()
 
 
 def pair_of(owner: str, other: str) -> str:

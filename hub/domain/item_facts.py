@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from hub.domain.marking import SHARING_EXTENSION
 from hub.domain.standing_rules import Kind
 from hub.domain.stix import microseconds
+from hub.domain.stix_schema import stated
 from hub.domain.stix_vocabulary import SCO_TYPES
 
 Properties = Mapping[str, Any]
@@ -94,6 +95,11 @@ def observed_us_of(properties: Properties) -> int | None:
     return min(times) if times else None
 
 
+def sectors_of(properties: Properties) -> frozenset[str]:
+    """Return the sectors that an object says it concerns: an identity in a property of its own, all others in the sharing extension."""
+    return frozenset(stated(properties, "sectors") or properties.get("extensions", {}).get(SHARING_EXTENSION, {}).get("sectors", ()))
+
+
 def context_of(properties: Properties, related: frozenset[str] = frozenset()) -> float:
     """Return the share of the context that an object should have: technique, relationship, confidence, defensive action, sector.
 
@@ -102,13 +108,13 @@ def context_of(properties: Properties, related: frozenset[str] = frozenset()) ->
     """
     told = related | {properties["type"]}
     present = (
-        bool(properties.get("kill_chain_phases"))
+        bool(stated(properties, "kill_chain_phases"))
         or "attack-pattern" in told
         or any(reference["source_name"] in _TECHNIQUE_SOURCES for reference in _references(properties)),
         bool(related),
-        "confidence" in properties,
+        stated(properties, "confidence") is not None,
         "course-of-action" in told,
-        bool(_sectors(properties)) or not related.isdisjoint(_PLACES),
+        bool(sectors_of(properties)) or not related.isdisjoint(_PLACES),
     )
     return sum(present) / len(present)
 
@@ -118,7 +124,7 @@ def usability_of(properties: Properties) -> float:
     wanted = [
         "created_by_ref" in properties,
         bool(properties.get("object_marking_refs")),
-        bool(properties.get("description") or properties.get("content") or properties.get("abstract")),
+        any(stated(properties, name) for name in ("description", "content", "abstract")),
     ]
     if properties["type"] == "indicator":
         wanted.append("valid_until" in properties)
@@ -198,8 +204,4 @@ def _normal_url(value: str) -> str:
 
 
 def _references(properties: Properties) -> Sequence[Mapping[str, str]]:
-    return () if properties["type"] in SCO_TYPES else properties.get("external_references", ())
-
-
-def _sectors(properties: Properties) -> object:
-    return properties.get("sectors") or properties.get("extensions", {}).get(SHARING_EXTENSION, {}).get("sectors")
+    return stated(properties, "external_references") or ()

@@ -177,12 +177,23 @@ def schema_name(properties: Mapping[str, Any]) -> str:
     return "core" if "created" in properties or "modified" in properties else "cyber-observable-core"
 
 
+def stated(properties: Mapping[str, Any], name: str) -> Any:
+    """Return a property of a checked object, in the form that the standard gives it; None if it is absent.
+
+    None also where the type has no property of that name: then it is a custom one, and whatever its author likes (STIX 2.1 §11.1).
+    """
+    return properties[name] if name in properties and name in properties_of(schema_name(properties)) else None
+
+
 @cache
-def properties_of(kind: str) -> frozenset[str]:
-    """Return the properties that the standard gives a type, those of all objects included."""
-    schema = _schemas()[kind]
-    base = "cyber-observable-core" if kind in SCO_TYPES else "core"
-    return frozenset(chain(_properties_in(_schemas()[base]), _properties_in(schema)))
+def properties_of(schema: str) -> frozenset[str]:
+    """Return the properties that the standard gives a type, those of all objects included.
+
+    Args:
+        schema: a standard type, or as `schema_name` returns it.
+    """
+    base = "cyber-observable-core" if schema in SCO_TYPES or schema == "cyber-observable-core" else "core"
+    return frozenset(chain(_properties_in(_schemas()[base]), _properties_in(_schemas()[schema])))
 
 
 @cache

@@ -38,6 +38,9 @@ class Metrics:
         self._pushes = Counter("hub_pushes", "Envelopes taken", registry=registry)
         self._pushed = Counter("hub_objects_pushed", "Objects in those envelopes, as the answer tells", ("outcome",), registry=registry)
         self._errors = Counter("hub_errors", "Requests answered with an error, by its code", ("code",), registry=registry)
+        self.loop_failures = Counter(
+            "hub_loop_failures", "Times that a loop failed and began again, see the hub's log", ("loop",), registry=registry
+        )
         self.connections = Gauge("hub_connections", "Open connections", registry=registry, multiprocess_mode="livesum")
         self.streams = Gauge("hub_streams", "Open live streams", registry=registry, multiprocess_mode="livesum")
         self.loop_lag = Gauge(

@@ -29,9 +29,17 @@ class Loop:
 class Loops:
     """The loops of one process."""
 
-    def __init__(self, loops: Sequence[Loop], *, pause_first_s: float = _PAUSE_FIRST_S) -> None:
+    def __init__(
+        self, loops: Sequence[Loop], *, pause_first_s: float = _PAUSE_FIRST_S, tell_failure: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Run nothing yet.
+
+        Args:
+            tell_failure: is called with the name of a loop each time that one fails.
+        """
         self._loops = loops
         self._pause_first_s = pause_first_s
+        self._tell_failure = tell_failure
         self.failing: dict[str, str] = {}  # those that are down just now, by name, and why
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -50,6 +58,7 @@ class Loops:
             except Exception as e:
                 log.exception("a loop failed and will begin again", loop=loop.name, pause_s=pause_s)
                 self.failing[loop.name] = str(e)
+                self._tell_failure(loop.name)
             else:
                 return
             if clock.time() - began > _PAUSE_MAX_S:

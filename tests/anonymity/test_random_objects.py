@@ -21,7 +21,8 @@ from hub.domain.stix import Limits, StixObject, read_object
 from hub.domain.stix_vocabulary import SCO_TYPES, SDO_TYPES, SRO_TYPES
 from hub.errors import Invalid
 from tests.data import read_documents
-from tests.taxii.content import DAY_1, domain_name, indicator, malware
+from tests.taxii.content import DAY_1, Object, domain_name, indicator, malware
+from tests.taxii.every_type import FORMS, every_type, with_custom_properties
 
 PRODUCER = MemberId(f"identity--{uuid.UUID(int=7, version=4)}")
 HUB = MemberId(f"identity--{uuid.UUID(int=8, version=4)}")
@@ -50,6 +51,21 @@ def samples() -> Iterator[StixObject]:
                 continue
             if read.type in SDO_TYPES | SRO_TYPES | SCO_TYPES:
                 yield read
+
+
+def rendition_of(obj: Object) -> dict[str, Any] | None:
+    try:
+        return rendered(read_object(json.dumps(obj).encode(), limits=Limits()))
+    except Invalid:
+        return None
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_custom_properties_are_left_out_whatever_they_are(form: Any) -> None:
+    objects = every_type()
+    renditions = [rendition_of(with_custom_properties(obj, form)) for obj in objects]
+    assert renditions == [rendition_of(obj) for obj in objects]
+    assert sum(rendition is not None for rendition in renditions) > len(objects) // 2
 
 
 def test_no_id_and_no_time_of_the_originals_is_left_in_renditions_of_public_content() -> None:

@@ -1,7 +1,6 @@
-"""The hub of the TAXII tests: `site` on SQLite, `either_site` on both databases, and the paths of its collections."""
+"""The hubs of other tests: `site` on SQLite, `either_site` and `hooked` on both databases, and the paths of their collections."""
 
 from tests.taxii.conftest import (  # noqa: F401 - these are fixtures
-    _prepared,
     advisories,
     dropbox,
     either_site,
@@ -10,3 +9,4 @@ from tests.taxii.conftest import (  # noqa: F401 - these are fixtures
     shared,
     site,
 )
+from tests.webhooks.conftest import hooked, receiver  # noqa: F401
