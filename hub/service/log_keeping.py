@@ -119,7 +119,7 @@ async def is_behind(hub: Hub) -> bool:
         latest = await latest_checkpoint(conn, key.name)
     if latest is not None and hub.log.is_recomputed:
         await follow(hub, latest)
-    return waiting or latest is None or _told(latest).size < size
+    return waiting or latest is None or Checkpoint.in_note(latest).size < size
 
 
 async def is_sound(hub: Hub) -> bool:
@@ -140,7 +140,7 @@ async def sign(hub: Hub) -> bool:
     async with hub.db.read() as conn:
         size = await read_size(conn)
         latest = await latest_checkpoint(conn, key.name)
-        if latest is not None and _told(latest).size >= size:
+        if latest is not None and Checkpoint.in_note(latest).size >= size:
             await follow(hub, latest)
             return False
         root = await _root_at(conn, size)
@@ -156,7 +156,7 @@ async def follow(hub: Hub, note: str) -> None:
     Raises:
         Unavailable: it cannot be remembered, or what is remembered is no checkpoint.
     """
-    told, known = _told(note), hub.log.published
+    told, known = Checkpoint.in_note(note), hub.log.published
     path = memory_of(hub.config, log_key(told.origin, hub.keys.log))
 
     def is_later(other: Checkpoint) -> bool:
@@ -206,13 +206,9 @@ async def _find_fault(hub: Hub) -> str | None:
 
 def _read(held: str) -> Checkpoint:
     try:
-        return _told(held)
+        return Checkpoint.in_note(held)
     except Invalid as e:
         raise Unavailable("what this node remembers of the transparency log is no checkpoint", reason=e.detail) from e
-
-
-def _told(note: str) -> Checkpoint:
-    return Checkpoint.parse(Note.parse(note).text)
 
 
 def _remembered(config: Config, key: VerifierKey) -> str | None:

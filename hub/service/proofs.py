@@ -18,7 +18,7 @@ from hub.service.log_keeping import log_name
 from hub.service.sequence import find_waiting
 from hub.service.view import rights, see
 from hub.store.database import Connection
-from hub.store.tlog import StoredLeaf, cosignature_lines, find_leaves, find_placed, latest_checkpoint, read_bundle, read_tiles
+from hub.store.tlog import StoredLeaf, cosignature_lines, find_leaves, find_placed, latest_checkpoint, read_bundle, read_origin, read_tiles
 
 _LEAVES_MAX = 100  # about the same content: from members who each sent it, and of its deletions
 
@@ -70,10 +70,9 @@ async def get_receipt(hub: Hub, directory: Directory, principal: Principal, dige
         Unavailable: it was accepted a moment ago, and is entered in the next; what was given anonymously, at the next whole minute.
     """
     require_active(principal)
-    origin = await log_name(hub)
     leaf = await _find_entered(hub, directory, principal, digest)
     async with hub.db.read() as conn:
-        note, checkpoint = await _published(conn, origin, covering=leaf.number)
+        note, checkpoint = await _published_with(conn, leaf.number)
         path = inclusion_path(leaf.number, checkpoint.size)
         tiles = await read_tiles(conn, tiles_for(path))
     hashes = tuple(prove(path, reader(tiles)))
@@ -92,17 +91,36 @@ async def _find_entered(hub: Hub, directory: Directory, principal: Principal, di
     return await find_visible(hub, directory, principal, leaves)
 
 
-async def _published(conn: Connection, origin: str, *, covering: int = -1) -> tuple[str, Checkpoint]:
-    """Return the latest checkpoint with its cosignatures; for a receipt, the latest that a witness cosigned, where it covers the leaf."""
-    found = await latest_checkpoint(conn, origin, is_cosigned=True) if covering >= 0 else None
-    if found is None or Checkpoint.parse(Note.parse(found).text).size <= covering:
-        found = await latest_checkpoint(conn, origin)
-    if found is None:
+async def _published(conn: Connection, origin: str) -> tuple[str, Checkpoint]:
+    """Return the latest checkpoint with its cosignatures.
+
+    Raises:
+        NotFound: none was signed yet.
+    """
+    note = await latest_checkpoint(conn, origin)
+    if note is None:
         raise NotFound("the log has no checkpoint yet")
-    checkpoint = Checkpoint.parse(Note.parse(found).text)
-    if checkpoint.size <= covering:
-        raise Unavailable("it is about to be signed; try again in a second", retry_after_s=1)
-    return found + "".join(await cosignature_lines(conn, origin, checkpoint.size)), checkpoint
+    checkpoint = Checkpoint.in_note(note)
+    return await _cosigned(conn, checkpoint, note), checkpoint
+
+
+async def _published_with(conn: Connection, number: int) -> tuple[str, Checkpoint]:
+    """Return the latest checkpoint that a witness cosigned, where it covers a leaf, or else the latest, with its cosignatures.
+
+    Raises:
+        Unavailable: none covers it yet; a log that begins has no name and no checkpoint.
+    """
+    origin = await read_origin(conn)
+    if origin is not None:
+        for is_cosigned in (True, False):
+            note = await latest_checkpoint(conn, origin, is_cosigned=is_cosigned)
+            if note is not None and (checkpoint := Checkpoint.in_note(note)).size > number:
+                return await _cosigned(conn, checkpoint, note), checkpoint
+    raise Unavailable("it is about to be signed; try again in a second", retry_after_s=1)
+
+
+async def _cosigned(conn: Connection, checkpoint: Checkpoint, note: str) -> str:
+    return note + "".join(await cosignature_lines(conn, checkpoint.origin, checkpoint.size))
 
 
 async def _require_published(hub: Hub, tile: Tile, width: int) -> None:

@@ -56,7 +56,7 @@ class Witness:
         path = self.file_of(checkpoint.origin)
         async with self.turn:
             held = await asyncio.to_thread(read_remembered, path)
-            require_growth(None if held is None else Checkpoint.parse(Note.parse(held).text), request, checkpoint)
+            require_growth(None if held is None else Checkpoint.in_note(held), request, checkpoint)
             line = cosign(request.note.text, self.name, self.signer, at_s=self.now_s())
             own = self.logs[checkpoint.origin].own(request.note.signatures)
             await asyncio.to_thread(remember, path, str(Note(request.note.text, (*own, line))))

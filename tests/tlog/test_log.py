@@ -181,6 +181,22 @@ async def test_what_is_no_version_is_entered_by_its_digest(sqlite: str) -> None:
         assert check_receipt(ProofFile.parse(content), await open_log(hub), said).told.kind is LeafKind.KEY
 
 
+async def test_what_came_before_the_log_began_is_waited_for(url: str) -> None:
+    given = indicator()
+    async with opened(url) as hub:
+        await give(hub, given)
+        with pytest.raises(Unavailable, match="waits to be entered"):
+            await receipt(hub, given)
+        while await enter(hub):
+            with pytest.raises(Unavailable, match="about to be signed"):
+                await receipt(hub, given)
+        with pytest.raises(NotFound, match="nothing of this digest"):
+            await receipt(hub, indicator())
+        await keep(hub)
+        proved = check_receipt(ProofFile.parse(await receipt(hub, given)), await open_log(hub), object_digest(given))
+        assert proved.told.kind is LeafKind.ADD
+
+
 async def test_whatever_number_or_text_an_administrator_names_the_trail_is_chained(url: str) -> None:
     async with opened(url) as hub:
         detail = {"at_us": 2**62, "since_us": -(2**60), "name": "\udcff", "\ud800": [2**53, 2**53 - 1, True, None, 0.5]}

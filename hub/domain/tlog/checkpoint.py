@@ -39,6 +39,15 @@ class Checkpoint:
             raise Invalid("not a checkpoint: the root of no leaves is the hash of nothing")
         return cls(origin, int(size), parse_hash(root), tuple(extensions))
 
+    @classmethod
+    def in_note(cls, note: str) -> "Checkpoint":
+        """Read what a signed checkpoint says; who signed it is not verified.
+
+        Raises:
+            Invalid: it is no signed note, or none of a checkpoint.
+        """
+        return cls.parse(Note.parse(note).text)
+
     def text(self) -> str:
         """Return the text that is signed."""
         return "".join(f"{line}\n" for line in (self.origin, str(self.size), format_hash(self.root), *self.extensions))
