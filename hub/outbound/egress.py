@@ -128,8 +128,10 @@ def tls_for(endpoint: Endpoint) -> ssl.SSLContext:
     """
     if endpoint.ca == "":  # which stands for the public authorities elsewhere
         raise Invalid("ca: this is no PEM of certificates")
+    # What stands between the certificates may be in any language; OpenSSL takes no text but ASCII.
+    authorities = None if endpoint.ca is None else endpoint.ca.encode("ascii", "replace").decode("ascii")
     try:
-        context = ssl.create_default_context(cadata=endpoint.ca)
+        context = ssl.create_default_context(cadata=authorities)
     except (ssl.SSLError, ValueError) as e:
         raise Invalid("ca: this is no PEM of certificates") from e
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -296,12 +296,14 @@ async def test_an_endpoint_is_known_by_its_own_authority_and_the_hub_by_its_cert
     tls.verify_mode = ssl.CERT_REQUIRED
     async with Receiver().serving(tls=tls) as receiver, sending() as sender:
         certificate = client.pem + client.key.read_text()
-        endpoint = replace(_endpoint(receiver.url, *LOOPBACK), ca=authority.pair.pem, client_certificate=certificate)
+        ca = f"# Főtanúsítvány\n{authority.pair.pem}"
+        endpoint = replace(_endpoint(receiver.url, *LOOPBACK), ca=ca, client_certificate=certificate)
         assert (await sender.send(endpoint, MESSAGE, now_us=NOW_US)).status == 200
         unknown = await sender.send(replace(endpoint, ca=None), MESSAGE, now_us=NOW_US)
         assert unknown.error == "its certificate is not one that the hub trusts for this address"
         assert (await sender.send(replace(endpoint, client_certificate=None), MESSAGE, now_us=NOW_US)).status is None
-        for broken, named in (({"ca": "text"}, "ca: "), ({"client_certificate": client.pem}, "client_certificate: ")):
+        wrong = (({"ca": "text"}, "ca: "), ({"ca": "¿"}, "ca: "), ({"client_certificate": client.pem}, "client_certificate: "))
+        for broken, named in wrong:
             error = (await sender.send(replace(endpoint, **broken), MESSAGE, now_us=NOW_US)).error
             assert error is not None
             assert error.startswith(named)
