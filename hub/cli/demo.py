@@ -202,7 +202,8 @@ def _announce(directory: DemoDirectory, facts: Mapping[str, Any]) -> None:
 
 def _suggestions(facts: Mapping[str, Any], sample: Path) -> list[str]:
     """Return command lines that work as they are, each a step further than the one before."""
-    program = shlex.quote(sys.argv[0])
+    called = sys.argv[0]
+    program = shlex.quote(called) if os.access(called, os.X_OK) else f"{shlex.quote(sys.executable)} -m hub"
     energy, water, observer = (f"{slug}:{facts['members'][slug]['password']}" for slug in ("energy", "water", "observer"))
     indicators, advisories, sandbox = (facts["collections"][alias]["url"] for alias in ("indicators", "advisories", "sandbox"))
     return [

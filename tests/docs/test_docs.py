@@ -175,6 +175,7 @@ def run_beside_a_demo(directory: Path, scripts: list[str]) -> list[str]:
         finally:
             demo.terminate()
     assert done.returncode == 0, (done.stderr, announced)
+    assert [line.split()[0] for line in announced if " push " in line] == [HUB], "it suggests the command by which it was started"
     return done.stdout.split(f"{MARK}\n")
 
 
