@@ -72,7 +72,9 @@ class Config:
     envelope_objects_max: int = _setting(100_000, "objects in one push", least=1)
     object_bytes_max: int = _setting(1 * MIB, "one STIX object", least=1024)
     push_inline_objects_max: int = _setting(2_000, "a push of more objects is answered `pending` and finished later", least=0)
-    push_chunk_objects: int = _setting(500, "objects that one transaction of a push appends", least=1)
+    push_chunk_objects: int = _setting(
+        2_000, "objects of several pushes that one transaction appends, or of a part of a push that is finished later", least=1
+    )
     page_objects_default: int = _setting(1_000, "objects in a page for which the client names no limit", least=1)
     page_objects_max: int = _setting(5_000, "objects in a page at most", least=1)
     page_bytes_max: int = _setting(16 * MIB, "bytes of objects in a page at most; a page holds one object at least", least=1024)

@@ -8,7 +8,7 @@ The steps, in their order (a refusal is that object's failure in the status reso
 6. markings, resolved to a label (`hub.domain.marking`), which the collection's sharing agreement has to permit (`hub.domain.agreement`),
    and where not everyone may know the producer, what others get instead (`hub.service.veil`);
 7. privacy: no collection can ask for holds yet; they belong between 6 and 8;
-8. appended, in one transaction for a stretch of the push, together with what became of its objects.
+8. appended, together with what became of each object.
 """
 
 import asyncio
@@ -59,7 +59,8 @@ async def push(
 ) -> Status:
     """Take an envelope (TAXII 2.1 §5.5) and return its status; what is said to be accepted is on disk.
 
-    A push of more than `push_inline_objects_max` objects is kept and finished in the background.
+    A push of more than `push_inline_objects_max` objects is kept and finished in the background, stretch by stretch; any other is appended
+    in one transaction.
 
     Args:
         sent_with: thumbprint of the member's key whose signature on the message was verified; None: it is not signed.
@@ -83,17 +84,11 @@ async def push(
     door = await _door(hub, directory, principal.member, held, body, brought, acknowledged=False, sent_with=sent_with)
     # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
     checked = await _check(hub, door, raws)
-    outcomes: list[Outcome] = []
-    kept = Push(*sent, done=total, completed_us=now_us, sent_with=sent_with)  # once its last stretch is appended, which stores it
-    members = directory.owners
-    size = hub.config.push_chunk_objects
-    for start in range(0, len(checked), size):
-        is_last = start + size >= len(checked)
-        part = checked[start : start + size]
-        try:
-            outcomes = await append_in_turn(hub, Stretch(kept, part, members, outcomes, is_last, held.collection.agreement))
-        except KeyEnded as e:
-            raise Unavailable("a key that this is signed with ended while it was taken: send it again", retry_after_s=1) from e
+    kept = Push(*sent, done=total, completed_us=now_us, sent_with=sent_with)  # once it is appended, whole
+    try:
+        outcomes = await append_in_turn(hub, Stretch(kept, checked, directory.owners, held.collection.agreement))
+    except KeyEnded as e:
+        raise Unavailable("a key that this is signed with ended while it was taken: send it again", retry_after_s=1) from e
     return _status(kept, outcomes)
 
 
@@ -148,7 +143,7 @@ async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
             reason = "you may not write to this collection any more"
             checked = [Checked(None, _refused(raw, reason, hub.now_us())) for raw in stretch]
         basis = held.collection.agreement if held is not None else None
-        part = Stretch(push, checked, directory.owners, agreement=basis)
+        part = Stretch(push, checked, directory.owners, basis)
         with contextlib.suppress(KeyEnded):  # the stretch comes again, and is checked by the keys as they are now
             push = await again(hub, append_stretch, hub, part, hub.now_us())
 

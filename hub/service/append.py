@@ -1,7 +1,7 @@
-"""The last step of admission: what was checked is appended, in one transaction for a stretch of a push.
+"""The last step of admission: what was checked is appended, a push in one transaction, or a stretch of one that is finished later.
 
-* Stretches of answered-at-once pushes that wait for the same collection in this process go together: one lock, one commit. Who is
-  first in the line does it for all who wait by then.
+* Pushes that are answered at once and wait for the same collection in this process go together: one lock, one commit. Who is first in the
+  line does it for all who wait by then.
 * A fault undoes only its own: where a transaction for several fails, each goes alone. Where nobody can say whether it was committed,
   all are told that it failed, and send again; that finds what is there.
 * Nothing comes in with a key that is good no longer: who ends one waits for the appends that are under way, and those that follow look at
@@ -43,11 +43,11 @@ class KeyEnded(Exception):
 
 
 async def append_in_turn(hub: Hub, stretch: Stretch) -> list[Outcome]:
-    """Append a stretch, with others that wait for its collection; return the outcomes of its push so far.
+    """Append a push, which is one stretch, with others that wait for its collection; return what became of its objects.
 
     Raises:
         Unavailable: the database cannot take it now.
-        KeyEnded: nothing of the stretch was appended.
+        KeyEnded: nothing of it was appended.
     """
     line = hub.lines.setdefault(stretch.push.collection_row, Line())
     line.waiting.append(stretch)
@@ -86,10 +86,9 @@ async def _append_all(hub: Hub, stretches: list[Stretch]) -> None:
 async def _append_together(conn: Connection, hub: Hub, stretches: list[Stretch], now_us: int) -> list[list[Outcome]]:
     decided = await _decide(conn, stretches, now_us)
     await _require_good_keys(conn, decided, hub.now_us())
-    outcomes = [[*stretch.before, *found] for stretch, found in zip(stretches, decided.outcomes, strict=True)]
-    finished = [(stretch.push, whole) for stretch, whole in zip(stretches, outcomes, strict=True) if stretch.is_last]
+    finished = [(stretch.push, outcomes) for stretch, outcomes in zip(stretches, decided.outcomes, strict=True)]
     await _write(conn, decided, now_us, [new_pushes(finished)])
-    return outcomes
+    return decided.outcomes
 
 
 async def append_stretch(conn: Connection, hub: Hub, stretch: Stretch, now_us: int) -> Push:

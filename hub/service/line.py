@@ -1,4 +1,4 @@
-"""What waits to be appended: the stretches of pushes, in a line for each collection."""
+"""What is appended: a push, or a stretch of one that is finished later; and the line of pushes that wait for a collection."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,22 +30,20 @@ class Stretch:
     push: Push
     checked: Sequence[Checked]
     member_ids: frozenset[MemberId]
-    before: Sequence[Outcome] = ()  # of the stretches before it, where they are not stored yet
-    is_last: bool = False  # the push is stored with it, and all outcomes
-    agreement: AgreementId | None = None  # the basis on which it was taken; None: the terms of membership
-    outcomes: list[Outcome] | None = None  # with those before; None: not appended
+    agreement: AgreementId | None  # the basis on which it was taken; None: the terms of membership
+    outcomes: list[Outcome] | None = None  # None: not appended
     is_in_doubt: bool = False  # nobody can say whether it was appended
 
 
 @dataclass(slots=True)
 class Line:
-    """The stretches that wait to be appended to one collection by this process, in their order."""
+    """The pushes that wait to be appended to one collection by this process, in their order; each is one stretch."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[Stretch] = field(default_factory=list)
 
     def take(self, first: Stretch, objects_max: int) -> list[Stretch]:
-        """Take a stretch out of the line, and as many of the first that wait as have so many objects together at most."""
+        """Take a push out of the line, and as many of the first that wait as have so many objects together at most."""
         self.waiting.remove(first)
         taken = [first]
         room = objects_max - len(first.checked)

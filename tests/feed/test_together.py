@@ -79,7 +79,7 @@ def _stretch(world: World, row: int, obj: dict[str, object], id: str | None = No
     label = Label(CollectionId(world.alias), Tlp.GREEN, MemberKind.OPERATOR)
     incoming = Incoming(msgspec.structs.replace(read, id=id or read.id), label, member)
     push = Push(StatusId(new_uuid()), "hub", row, member, "test", Role.PUBLISHER, START_US, 1, 0)
-    return Stretch(push, [Checked(incoming, Outcome(read.id, read.version or ""))], frozenset(), is_last=True)
+    return Stretch(push, [Checked(incoming, Outcome(read.id, read.version or ""))], frozenset(), agreement=None)
 
 
 async def test_what_no_database_can_take_fails_alone(world: World) -> None:
