@@ -129,7 +129,8 @@ async def test_q_10_dates_are_unique_and_a_cursor_cut_to_milliseconds_brings_the
     dates = [record["date_added"] for record in (await site.energy.get(f"{shared}manifest/")).objects]
     assert len(set(dates)) == 60
     assert dates == sorted(dates)
-    again = await site.energy.get(f"{shared}objects/", f"added_after={dates[-1][:-4]}Z")
+    last = next(date for date in reversed(dates) if not date.endswith("000Z"))  # of which something is cut
+    again = await site.energy.get(f"{shared}objects/", f"added_after={last[:-4]}Z")
     assert again.status == 200
     assert again.dates[1] == dates[-1]
 
