@@ -3,7 +3,8 @@
 PORT ?= 8460
 DATA ?= demo-data
 ARGS ?=
-WORKERS ?= 2
+# One more than the processors on which the tests are to be quick: some wait.
+WORKERS ?= 3
 
 BIN := .venv/bin
 RUN_STAMP := .venv/.installed-run

@@ -1,17 +1,23 @@
 """Fixtures that every test may ask for, and one rule for all of them: no test reaches beyond this machine."""
 
+import gc
 import ipaddress
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.postgres import PostgresServer, find_binaries
-from tests.scratch import scratch_directory
+from tests.scratch import copy_database, scratch_directory
+
+if TYPE_CHECKING:
+    from tests.taxii.site import Community
 
 
 class BeyondLoopback(Exception):  # not an OSError, which the code under test may rightly catch
@@ -41,6 +47,12 @@ def pytest_configure() -> None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_directory()))
     os.environ.pop("STATE_DIRECTORY", None)
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="hub-state-", dir=scratch_directory())
+
+
+def pytest_collection_finish() -> None:
+    # What is here now stays, and the collector need not walk it in every test.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:
@@ -79,10 +91,7 @@ def _postgresql_template(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 def sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
     """The URL of a fresh, migrated SQLite database."""
-    path = tmp_path / "hub.sqlite3"
-    for part in _sqlite_template.parent.glob(f"{_sqlite_template.name}*"):  # the file, and what it may have left in its write-ahead log
-        shutil.copy(part, path.with_name(part.name))
-    return f"sqlite:///{path}"
+    return f"sqlite:///{copy_database(_sqlite_template, tmp_path)}"
 
 
 @pytest.fixture
@@ -97,3 +106,42 @@ def postgresql_url(postgres_server: PostgresServer, _postgresql_template: str) -
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of a fresh, migrated database: the test runs once on each engine."""
     return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture(scope="session")
+def _sqlite_community_template(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "Community"]:
+    """A community to be copied: making one takes longer than most tests."""
+    from tests.taxii.site import Community
+
+    path = copy_database(_sqlite_template, tmp_path_factory.mktemp("community"))
+    return path, Community.prepare(f"sqlite:///{path}")
+
+
+@pytest.fixture(scope="session")
+def _postgresql_community_template(postgres_server: PostgresServer, _postgresql_template: str) -> tuple[str, "Community"]:
+    from tests.taxii.site import Community
+
+    name = postgres_server.create_database(_postgresql_template)
+    return name, Community.prepare(postgres_server.url(name))
+
+
+@pytest.fixture
+def sqlite_community(_sqlite_community_template: tuple[Path, "Community"], tmp_path: Path) -> "Community":
+    """The community of the tests of TAXII, on SQLite."""
+    template, community = _sqlite_community_template
+    return replace(community, url=f"sqlite:///{copy_database(template, tmp_path)}")
+
+
+@pytest.fixture
+def postgresql_community(postgres_server: PostgresServer, _postgresql_community_template: tuple[str, "Community"]) -> Iterator["Community"]:
+    """The community of the tests of TAXII, on PostgreSQL."""
+    template, community = _postgresql_community_template
+    name = postgres_server.create_database(template)
+    yield replace(community, url=postgres_server.url(name))
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def community(request: pytest.FixtureRequest) -> "Community":
+    """The community of the tests of TAXII: the test runs once on each engine."""
+    return request.getfixturevalue(f"{request.param}_community")

@@ -62,9 +62,8 @@ class PostgresServer:
             binaries = _readable_copy(binaries, directory)
         server = cls(binaries, directory, account, count(1))
         try:
-            server.run(
-                "initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync", f"--pgdata={server.data}"
-            )
+            initdb = ("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync")
+            server.run(*initdb, f"--pgdata={server.data}", account=account)
             server.launch()
         except BaseException:
             server.stop()
@@ -79,11 +78,12 @@ class PostgresServer:
         """Start the processes over the cluster that is there, and wait until they answer."""
         options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items()) + f" -c unix_socket_directories='{self.directory}'"
         log = self.directory / "log"
-        self.run("pg_ctl", "start", "--wait", f"--timeout={START_S_MAX}", f"--pgdata={self.data}", f"--log={log}", f"--options={options}")
+        start = ("pg_ctl", "start", "--wait", f"--timeout={START_S_MAX}", f"--pgdata={self.data}", f"--log={log}", f"--options={options}")
+        self.run(*start, account=self.account)
 
     def halt(self) -> None:
         """End the processes at once, as a crash would; the cluster stays and recovers at the next launch."""
-        self.run("pg_ctl", "stop", "--mode=immediate", f"--pgdata={self.data}")
+        self.run("pg_ctl", "stop", "--mode=immediate", f"--pgdata={self.data}", account=self.account)
 
     def stop(self) -> None:
         """End the processes and remove everything."""
@@ -105,10 +105,15 @@ class PostgresServer:
         """Return the database's URL as `HUB_DATABASE_URL` takes it."""
         return f"postgresql://postgres@/{name}?host={self.directory}"
 
-    def run(self, program: str, *arguments: str) -> None:
-        """Run one of the server's programs as its account; a failure tells what the program said."""
+    def run(self, program: str, *arguments: str, account: str | None = None) -> None:
+        """Run one of the server's programs; a failure tells what the program said.
+
+        Args:
+            account: the server's, for what works on its files. To take another account's place costs a copy of this process's memory map,
+                too much for what asks the server hundreds of times.
+        """
         command = [str(self.binaries / program), *arguments]
-        drop = {"user": self.account, "group": pwd.getpwnam(self.account).pw_gid, "extra_groups": []} if self.account else {}
+        drop = {"user": account, "group": pwd.getpwnam(account).pw_gid, "extra_groups": []} if account else {}
         # Output goes to a file, not a pipe: the server inherits it, and a pipe would stay open for as long as the server lives.
         with tempfile.TemporaryFile() as said:
             done = subprocess.run(

@@ -8,6 +8,13 @@ _IN_MEMORY = Path("/dev/shm")
 _ROOM_MIN = 2 << 30  # bytes; containers have 64 MiB there unless told otherwise
 
 
+def copy_database(database: Path, directory: Path) -> Path:
+    """Copy a SQLite database that nobody writes to, with what it may have left in its write-ahead log; return the copy's path."""
+    for part in database.parent.glob(f"{database.name}*"):
+        shutil.copy(part, directory / part.name)
+    return directory / database.name
+
+
 def scratch_directory() -> Path:
     """Return a directory for what lives no longer than the run; its path is short, as those of sockets have a limit of some 100 bytes."""
     try:

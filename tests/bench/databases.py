@@ -26,7 +26,8 @@ class DurablePostgres(PostgresServer):
         settings = SETTINGS | {"fsync": "on", "full_page_writes": "on", "shared_buffers": "512MB", "max_wal_size": "4GB"}
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items()) + f" -c unix_socket_directories='{self.directory}'"
         log = self.directory / "log"
-        self.run("pg_ctl", "start", "--wait", f"--timeout={START_S_MAX}", f"--pgdata={self.data}", f"--log={log}", f"--options={options}")
+        start = ("pg_ctl", "start", "--wait", f"--timeout={START_S_MAX}", f"--pgdata={self.data}", f"--log={log}", f"--options={options}")
+        self.run(*start, account=self.account)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from hub.service.credentials import issue_token
 from hub.service.people import add_person
 from hub.web.keys import HUB
 from tests.connectors.mirror import COLLECTION, held, indicators, opened
+from tests.processes import PIPE, start
 from tests.sim.taxii_peer import Fault, Paging, TaxiiPeer
 
 WITHIN_S = 60
@@ -203,9 +204,7 @@ async def test_a_pull_that_fails_keeps_what_came_and_goes_on_there(peer: TaxiiPe
 async def test_a_pull_that_follows_goes_on_asking(peer: TaxiiPeer, tmp_path: Path):
     first, second = indicators(3), indicators(4)
     peer.add(first)
-    hub = Path(sys.executable).with_name("hub")
-    command = [str(hub), "pull", peer.url, "--follow", "--interval", "1"]
-    following = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    following = await start("hub", "pull", peer.url, "--follow", "--interval", "1", stdout=PIPE)
     assert following.stdout is not None
     try:
         async with asyncio.timeout(WITHIN_S):

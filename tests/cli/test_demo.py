@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -28,9 +28,9 @@ from taxii2client.v21 import Collection, Server
 from hub.demo.advice import IP_EXTENSION, IP_SCHEMA
 from hub.domain.signing.extension import definition_ids
 from tests.postgres import PostgresServer
+from tests.processes import DEVNULL, STDOUT, Process, start_here
 from tests.web.hubs import prepare
 
-HUB = str(Path(sys.executable).with_name("hub"))
 WITHIN_S = 60
 MEMBERS = {
     "cyber-agency": "agency", "ip-office": "agency", "energy": "operator", "water": "operator", "telecoms": "operator",
@@ -69,22 +69,31 @@ def demo(directory: Path, *arguments: str) -> Iterator[Demo]:
     """Run `hub demo` until the context ends; the facts are read as soon as they are there."""
     said = directory.with_suffix(".said")
     with said.open("w") as out:
-        command = [HUB, "demo", "--port", str(free_port()), "--data", str(directory), *arguments]
-        process = subprocess.Popen(command, cwd=directory.parent, stdout=out, stderr=subprocess.STDOUT)
+        command = ("demo", "--port", str(free_port()), "--data", str(directory), *arguments)
+        process = start_here("hub", *command, cwd=directory.parent, stdout=out, stderr=STDOUT)
     try:
         yield Demo(directory, _facts(directory / "demo.json", process, said), said.read_text())
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(WITHIN_S)
+        process.wait_here(WITHIN_S)
 
 
-def _facts(path: Path, process: subprocess.Popen[bytes], said: Path) -> dict[str, Any]:
+def _facts(path: Path, process: Process, said: Path) -> dict[str, Any]:
     deadline = time.monotonic() + WITHIN_S
     while not path.exists():
-        assert process.poll() is None, said.read_text()
+        assert process.returncode is None, said.read_text()
         assert time.monotonic() < deadline, said.read_text()
         time.sleep(0.05)  # another process makes the file, and there is nothing else to wait on
     return json.loads(path.read_text())
+
+
+def _refusal(directory: Path, port: int) -> str:
+    """Return what `hub demo` says as it refuses to start."""
+    with tempfile.TemporaryFile() as said:
+        process = start_here("hub", "demo", "--port", str(port), "--data", str(directory), stdout=DEVNULL, stderr=said)
+        assert process.wait_here(WITHIN_S) == 1
+        said.seek(0)
+        return said.read().decode()
 
 
 # The tests of one demo run in one process, so that it is started once.
@@ -234,10 +243,8 @@ def test_a_second_start_finds_everything_as_it_was_and_leaves_a_running_demo_alo
     directory = tmp_path / "data"
     with demo(directory, "--no-content") as first:
         assert {obj["id"] for obj in first.objects("advisories", "energy")} == definition_ids()
-        port = first.facts["base_url"].rpartition(":")[2]
-        done = subprocess.run([HUB, "demo", "--port", port, "--data", str(directory)], check=False, capture_output=True, text=True)
-        assert done.returncode == 1
-        assert f"port {port}" in done.stderr
+        port = int(first.facts["base_url"].rpartition(":")[2])
+        assert f"port {port}" in _refusal(directory, port)
         assert (directory / "demo.json").exists()
     with demo(directory) as second:
         assert second.facts["members"] == first.facts["members"]
@@ -262,9 +269,6 @@ async def test_a_database_that_is_somebody_elses_is_left_alone(sqlite_url: str, 
     await prepare(sqlite_url)  # a member that no demo made
     held = tmp_path / "hub.sqlite3"
     assert sqlite_url == f"sqlite:///{held}", "where a demo in this directory has its own"
-    command = [HUB, "demo", "--port", str(free_port()), "--data", str(tmp_path)]
-    done = await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "whose passwords this directory does not know" in done.stderr
+    assert "whose passwords this directory does not know" in await asyncio.to_thread(_refusal, tmp_path, free_port())
     with closing(sqlite3.connect(held)) as connection:
         assert connection.execute("SELECT slug FROM member").fetchall() == [("energy",)]

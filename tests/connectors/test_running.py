@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from hub.service.connecting import list_connector_states, run_source
 from hub.service.connectors import configured_sources, load_connector
 from hub.service.members import suspend_member
 from tests.connectors.mirror import COLLECTION, held, indicators, mirroring, opened, source_of
+from tests.processes import start
 from tests.sim.taxii_peer import Fault, TaxiiPeer
 
 WITHIN_S = 60
@@ -222,7 +222,7 @@ async def test_a_killed_run_goes_on_where_it_was(peer: TaxiiPeer, database_url: 
         environ = {**os.environ, "HUB_DATABASE_URL": database_url, "HUB_CONFIG": str(write_settings(config, tmp_path))}
         command = ["connector", "run", "peer", "--once"]
 
-        killed = await asyncio.create_subprocess_exec(Path(sys.executable).with_name("hub"), *command, env=environ)
+        killed = await start("hub", *command, env=environ)
         async with asyncio.timeout(WITHIN_S):
             peer.add(objects[20:])
             await _asked(peer, 3)

@@ -1,7 +1,6 @@
 """Databases that live as long as a module, and an event loop to use them: its examples each take a collection of their own."""
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,14 +8,12 @@ import pytest
 
 from tests.feed.world import Site
 from tests.postgres import PostgresServer
+from tests.scratch import copy_database
 
 
 @pytest.fixture(scope="module")
 def module_sqlite_url(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("module") / "hub.sqlite3"
-    for part in _sqlite_template.parent.glob(f"{_sqlite_template.name}*"):
-        shutil.copy(part, path.with_name(part.name))
-    return f"sqlite:///{path}"
+    return f"sqlite:///{copy_database(_sqlite_template, tmp_path_factory.mktemp('module'))}"
 
 
 @pytest.fixture(scope="module")

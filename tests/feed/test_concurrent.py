@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 
 import pytest
 
@@ -15,6 +14,7 @@ from hub.service.install import install
 from hub.service.retrieve import list_objects
 from hub.store.database import open_database
 from tests.feed.world import START_US, Site, World
+from tests.processes import PIPE, start
 
 WRITERS = 8
 PUSHES = 12
@@ -73,9 +73,7 @@ async def _write_from_another_process(world: World, url: str, writer: int) -> No
     """A node of its own, whose clock is off: by an hour ahead, by an hour behind, …"""
     bodies = [[_object(world, writer, number, place) for place in range(OBJECTS)] for number in range(PUSHES)]
     skew_us = (-1) ** writer * 3_600_000_000
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.feed.writer", url, world.alias, world.members[0], str(skew_us), stdin=asyncio.subprocess.PIPE
-    )
+    process = await start("tests.feed.writer", url, world.alias, world.members[0], str(skew_us), stdin=PIPE)
     await process.communicate(json.dumps(bodies).encode())
     assert process.returncode == 0
 

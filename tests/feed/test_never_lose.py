@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from hub.store.database import open_database
 from hub.work.pushes import finish_pushes
 from tests.feed.pusher import ENVELOPE_OBJECTS, POINTS, indicators
 from tests.feed.world import START_US, Site, World
+from tests.processes import PIPE, start
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,8 @@ async def _until(is_so: Callable[[Status], bool], hub: Hub, principal: Principal
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_what_was_acknowledged_before_a_kill_is_there_once(place: Place, point: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.feed.pusher", place.url, place.alias, place.member, point, "0", "4", stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    process = await start("tests.feed.pusher", place.url, place.alias, place.member, point, "0", "4", stdout=PIPE)
+    out = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == -signal.SIGKILL
     acknowledged = [int(line) for line in out.split()]
     assert acknowledged == [0, 1, 2]

@@ -6,7 +6,7 @@ import json
 import uuid
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from hub.config import load_config
 from hub.domain.ids import GroupId, MemberId, new_uuid
@@ -32,6 +32,17 @@ SHARING = "extension-definition--b1f1a0c2-6d0e-4c5b-9f57-2f1d7c3e8a41"
 
 # What the shipped policies let standings wait for, where a peer releases reciprocally.
 DELAY_US = {"steward": 0, "partner": 6 * HOUR_US, "contributor": 24 * HOUR_US, "observer": 72 * HOUR_US}
+
+_MEMBER, _IN_GROUP, _CLOCKS = table("member"), table("sharing_group_member"), table("collection_clock")
+_ADD_MEMBER = prepare(insert(_MEMBER))
+_ADD_GROUP = prepare(insert(table("sharing_group")))
+_ADD_COLLECTION = prepare(insert(table("collection")))
+_ADD_RIGHT = prepare(insert(table("collection_right")))
+_ADD_CLOCK = prepare(insert(_CLOCKS))
+_SET_MEMBER = prepare(update(_MEMBER).where(_MEMBER.c.id == bindparam("member")).values(suspended=bindparam("s"), standing=bindparam("t")))
+_JOIN = prepare(insert(_IN_GROUP))
+_LEAVE = prepare(delete(_IN_GROUP).where(_IN_GROUP.c.member_id == bindparam("member"), _IN_GROUP.c.group_id == bindparam("group")))
+_CLOCK = prepare(select(_CLOCKS.c.clock_us).where(_CLOCKS.c.collection_row == bindparam("collection")))
 
 # What an object can be marked with: everybody, one member, a group, a sector, everybody but later for some.
 MARKS = ("green", "named", "group", "sector", "slow")
@@ -116,24 +127,22 @@ class World:
     async def _insert(self, conn: Connection) -> None:
         for n, member in enumerate(self.members):
             await conn.execute(
-                prepare(insert(table("member"))), id=member, slug=f"m{self.row}-{n}", name=f"Member {n}", kind=MemberKind.OPERATOR.value,
+                _ADD_MEMBER, id=member, slug=f"m{self.row}-{n}", name=f"Member {n}", kind=MemberKind.OPERATOR.value,
                 sectors=json.dumps([self.sector[n]]), standing=self.standing[n], suspended=0, size="medium", owner=None,
                 message_signatures_required=0, created_us=0,
             )  # fmt: skip
-        await conn.execute(prepare(insert(table("sharing_group"))), id=self.group, slug=f"g{self.row}", name="Group", created_us=0)
-        await conn.execute(prepare(insert(table("sharing_group_member"))), group_id=self.group, member_id=self.members[0], joined_us=0)
+        await conn.execute(_ADD_GROUP, id=self.group, slug=f"g{self.row}", name="Group", created_us=0)
+        await conn.execute(_JOIN, group_id=self.group, member_id=self.members[0], joined_us=0)
         id = new_uuid()
         await conn.execute(
-            prepare(insert(table("collection"))), id=id, row=self.row, api_root="hub", title=self.alias, alias=self.alias, description=None,
+            _ADD_COLLECTION, id=id, row=self.row, api_root="hub", title=self.alias, alias=self.alias, description=None,
             default_tlp="green", topic="threat", signature_required=0, media_types="[]", reciprocal=0,
             agreement_id=None, created_us=0,
         )  # fmt: skip
         for right in ("read", "write"):
             for member in self.members:
-                await conn.execute(
-                    prepare(insert(table("collection_right"))), collection_id=id, right=right, grantee_kind="member", grantee_value=member
-                )
-        await conn.execute(prepare(insert(table("collection_clock"))), collection_row=self.row, clock_us=0, labels=0)
+                await conn.execute(_ADD_RIGHT, collection_id=id, right=right, grantee_kind="member", grantee_value=member)
+        await conn.execute(_ADD_CLOCK, collection_row=self.row, clock_us=0, labels=0)
         await bump_revision(conn)
 
     # --- what happens ---
@@ -171,17 +180,10 @@ class World:
         await self.site.db.write(self._write_rights, member)
 
     async def _write_rights(self, conn: Connection, n: int) -> None:
-        rows, groups = table("member"), table("sharing_group_member")
-        await conn.execute(
-            prepare(update(rows).where(rows.c.id == bindparam("member")).values(suspended=bindparam("s"), standing=bindparam("t"))),
-            member=self.members[n], s=int(self.suspended[n]), t=self.standing[n],
-        )  # fmt: skip
-        await conn.execute(
-            prepare(groups.delete().where(groups.c.member_id == bindparam("member"), groups.c.group_id == self.group)),
-            member=self.members[n],
-        )
+        await conn.execute(_SET_MEMBER, member=self.members[n], s=int(self.suspended[n]), t=self.standing[n])
+        await conn.execute(_LEAVE, member=self.members[n], group=self.group)
         if self.in_group[n]:
-            await conn.execute(prepare(insert(groups)), group_id=self.group, member_id=self.members[n], joined_us=0)
+            await conn.execute(_JOIN, group_id=self.group, member_id=self.members[n], joined_us=0)
         await bump_revision(conn)
 
     async def tick(self) -> None:
@@ -274,10 +276,8 @@ class World:
         return Principal("test", Role.PUBLISHER, directory.members[self.members[member]])
 
     async def clock(self) -> int:
-        clock = table("collection_clock")
         async with self.site.db.read() as conn:
-            statement = prepare(clock.select().with_only_columns(clock.c.clock_us).where(clock.c.collection_row == self.row))
-            return int(await conn.fetch_value(statement))
+            return int(await conn.fetch_value(_CLOCK, collection=self.row))
 
     def indicator(self, number: int, version: int, mark: str) -> dict[str, object]:
         """An indicator of the first member's: its `version`-th version, under a mark."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from hub.cli.signing_key import read_signing_key
 from hub.domain.signing.trusted import Finding, judge, read_trusted
 from hub.service.administer import COMMAND_LINE
 from hub.service.collections import add_collection
+from tests.scratch import copy_database
 from tests.signing.community import Signing, register
 from tests.taxii.community import ENERGY
 from tests.web.hubs import Running, running
@@ -26,9 +26,7 @@ from tests.web.hubs import Running, running
 @pytest.fixture
 async def elsewhere(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """Another hub, of which energy is no member."""
-    path = tmp_path_factory.mktemp("elsewhere") / "hub.sqlite3"
-    shutil.copy(_sqlite_template, path)
-    async with running(f"sqlite:///{path}") as hub:
+    async with running(f"sqlite:///{copy_database(_sqlite_template, tmp_path_factory.mktemp('elsewhere'))}") as hub:
         yield hub
 
 

@@ -1,14 +1,14 @@
 """A node that is killed between the ledger and what follows from it loses nothing of that, and counts nothing twice."""
 
 import asyncio
-import shutil
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.processes import start
+from tests.scratch import copy_database
 from tests.standing.killed import LINES, POINTS, live, open_world
 from tests.standing.world import World, world_on
 
@@ -35,12 +35,9 @@ async def outcome(world: World) -> Outcome:
 
 
 @pytest.fixture
-async def undisturbed(_sqlite_template: Path, tmp_path: Path) -> Outcome:
+async def undisturbed(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What follows where nobody is killed."""
-    path = tmp_path / "undisturbed.sqlite3"
-    for part in _sqlite_template.parent.glob(f"{_sqlite_template.name}*"):
-        shutil.copy(part, path.with_name(part.name.replace(_sqlite_template.name, path.name)))
-    async with world_on(f"sqlite:///{path}") as world:
+    async with world_on(f"sqlite:///{copy_database(_sqlite_template, tmp_path_factory.mktemp('undisturbed'))}") as world:
         for part in range(len(POINTS)):
             await live(world, part)
             await world.settle()
@@ -58,7 +55,7 @@ async def test_each_event_counts_once_wherever_in_its_assessment_the_node_is_kil
     async with world_on(database_url):
         pass  # others work on its database
     for part, point in enumerate(POINTS):
-        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.standing.killed", database_url, point, str(part))
+        process = await start("tests.standing.killed", database_url, point, str(part))
         assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
         assert await open_lines(database_url) == (0 if point == "after the commit" else LINES), point
 

@@ -1,5 +1,6 @@
 """The real application on a port, and callers that check of every answer what must hold of every answer."""
 
+import asyncio
 import base64
 import contextlib
 import io
@@ -7,6 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from hub.service.install import install
 from hub.store.database import open_database
 from hub.store.state import read_state
 from hub.web.keys import HUB
+from hub.web.metrics import METRICS
 from tests.taxii.community import Credential, seed
 from tests.taxii.content import Object, envelope
 
@@ -207,6 +210,23 @@ def basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
+@dataclass(frozen=True)
+class Community:
+    """A database with the community in it, and the community's credentials."""
+
+    url: str
+    credentials: Mapping[str, Credential]
+
+    @classmethod
+    def prepare(cls, url: str) -> "Community":
+        """Make a migrated database one, beside the loops of tests."""
+        with ThreadPoolExecutor(1) as pool:
+            return cls(url, pool.submit(asyncio.run, prepare(url)).result())
+
+    def serve(self, **settings: Any) -> contextlib.AbstractAsyncContextManager["Site"]:
+        return serve_again(self.url, self.credentials, **settings)
+
+
 @contextlib.asynccontextmanager
 async def serve(database_url: str, **settings: Any) -> AsyncIterator[Site]:
     """Serve a fresh hub with the community in it."""
@@ -223,6 +243,8 @@ async def serve_again(database_url: str, credentials: Mapping[str, Credential], 
     with listen(config) as sock:
         async with serving(app, sock), aiohttp.ClientSession(auto_decompress=False) as session:
             yield Site(address_of(config, sock), app[HUB], credentials, session)
+    failures = [sample for metric in app[METRICS].loop_failures.collect() for sample in metric.samples if sample.name.endswith("_total")]
+    assert failures == [], "loops failed: see the log"
 
 
 async def prepare(database_url: str) -> dict[str, Credential]:

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.taxii.site import Site, serve
+from tests.taxii.site import Community, Site
 
 
 @pytest.fixture
-async def site(sqlite_url: str) -> AsyncIterator[Site]:
-    async with serve(sqlite_url) as serving:
+async def site(sqlite_community: Community) -> AsyncIterator[Site]:
+    async with sqlite_community.serve() as serving:
         yield serving

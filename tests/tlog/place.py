@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from hub.service.proofs import get_checkpoint, get_entries, get_receipt, get_til
 from hub.store.database import open_database, prepare
 from hub.store.tables import table
 from hub.work.tlog import catch_up
+from tests.scratch import copy_database
 from tests.taxii.community import AGENCY, SHARED
 from tests.taxii.content import Object, envelope
 
@@ -122,8 +122,7 @@ def backup_of(url: str, name: str) -> Path:
     path = Path(url.removeprefix("sqlite:///"))
     kept = path.with_name(name)
     kept.mkdir()
-    for part in path.parent.glob(f"{path.name}*"):
-        shutil.copy(part, kept / part.name)
+    copy_database(path, kept)
     return kept
 
 
@@ -132,5 +131,4 @@ def restore(url: str, kept: Path) -> None:
     path = Path(url.removeprefix("sqlite:///"))
     for part in path.parent.glob(f"{path.name}*"):
         part.unlink()
-    for part in kept.iterdir():
-        shutil.copy(part, path.with_name(part.name))
+    copy_database(kept / path.name, path.parent)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hub.domain.tlog.note import Note
 from hub.keys.remembered import FILE
 from hub.service.log_keeping import open_log
 from tests.feed.pusher import indicators
+from tests.processes import PIPE, start
 from tests.taxii.content import indicator
 from tests.taxii.site import prepare as install
 from tests.tlog.keeper import ENVELOPES, POINTS
@@ -21,10 +21,8 @@ from tests.tlog.place import digests, give, keep, look, opened, root_at
 async def test_a_kill_at_any_point_of_building_the_log_forks_and_loses_nothing(database_url: str, tmp_path: Path) -> None:
     await install(database_url)
     keys = str(tmp_path / "kept")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.tlog.keeper", database_url, keys, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 120)
+    process = await start("tests.tlog.keeper", database_url, keys, stdout=PIPE)
+    out = await asyncio.wait_for(process.communicate(), 120)
     said = [json.loads(line) for line in out.splitlines()]
     assert [(one["point"], one["killed"]) for one in said if "point" in one] == [(point, True) for point in POINTS]
     notes = [one["checkpoint"] for one in said if "checkpoint" in one]

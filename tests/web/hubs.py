@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from hub.service.install import install
 from hub.service.members import add_member
 from hub.store.database import open_database
 from hub.web.keys import HUB
+from tests import processes
 
 WITHIN_S = 60.0  # longer than anything here takes on a slow machine
 
@@ -89,7 +90,7 @@ async def running(
 class Process:
     """`hub serve` in a process of its own, with its workers where it has any."""
 
-    process: asyncio.subprocess.Process
+    process: processes.Process
     url: str
     log: Path
 
@@ -135,14 +136,12 @@ def environment(database_url: str, **settings: Any) -> dict[str, str]:
 
 async def command(*words: str, database_url: str, **settings: Any) -> tuple[int, str, str]:
     """Run `hub …` to its end, and return its code, its output and what it says on stderr."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hub", *words, env=environment(database_url, **settings),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(WITHIN_S):
-        output, said = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode(), said.decode()
+    with tempfile.TemporaryFile() as said:
+        process = await processes.start("hub", *words, env=environment(database_url, **settings), stdout=processes.PIPE, stderr=said)
+        async with asyncio.timeout(WITHIN_S):
+            output = await process.communicate()
+        said.seek(0)
+        return await process.wait(), output.decode(), said.read().decode()
 
 
 @contextlib.asynccontextmanager
@@ -150,10 +149,7 @@ async def serve_process(database_url: str, folder: Path, **settings: Any) -> Asy
     """Run `hub serve` until the context ends, or it ended by itself."""
     log = folder / "hub.log"
     with log.open("w") as stderr:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hub", "serve", env=environment(database_url, **settings),
-            stdout=asyncio.subprocess.PIPE, stderr=stderr,
-        )  # fmt: skip
+        process = await processes.start("hub", "serve", env=environment(database_url, **settings), stdout=processes.PIPE, stderr=stderr)
     try:
         assert process.stdout is not None
         async with asyncio.timeout(WITHIN_S):
@@ -165,4 +161,3 @@ async def serve_process(database_url: str, folder: Path, **settings: Any) -> Asy
             process.terminate()
         async with asyncio.timeout(WITHIN_S):
             await process.wait()
-        process._transport.close()  # else the pipe is closed by the garbage collector, with a warning

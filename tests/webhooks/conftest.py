@@ -7,13 +7,13 @@ import pytest
 from tests.sim.webhook_receiver import Receiver
 from tests.standing.world import World, world_on
 from tests.taxii.community import SHARED
-from tests.taxii.site import Site, serve
+from tests.taxii.site import Community, Site
 from tests.webhooks.recorder import Recorder
 
 
 @pytest.fixture
-async def hooked(database_url: str) -> AsyncIterator[Site]:
-    async with serve(database_url, webhooks_allow_http=True, webhooks_ports=()) as site:
+async def hooked(community: Community) -> AsyncIterator[Site]:
+    async with community.serve(webhooks_allow_http=True, webhooks_ports=()) as site:
         yield site
 
 

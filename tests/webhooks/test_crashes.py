@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections import Counter
 from functools import partial
 
@@ -15,6 +14,7 @@ from hub.service.context import open_hub
 from hub.service.subscriptions import Added
 from hub.store.database import open_database
 from tests.postgres import PostgresServer
+from tests.processes import PIPE, start
 from tests.sim.webhook_receiver import Received, Receiver
 from tests.taxii.content import envelope, indicator
 from tests.taxii.site import Site, serve, serve_again
@@ -30,9 +30,7 @@ async def test_nodes_that_are_killed_lose_nothing_and_repeat_only_under_the_same
         for name in ("one", "two", "three"):
             await subscribe(site.hub, receiver.url, "water", name=name)
         credentials = site.credentials
-    nodes = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.webhooks.node", database_url, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
+    nodes = await start("tests.webhooks.node", database_url, stdin=PIPE, stdout=PIPE)
     assert nodes.stdin is not None
     assert nodes.stdout is not None
     objects: set[str] = set()

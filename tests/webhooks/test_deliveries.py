@@ -62,7 +62,7 @@ async def test_versions_revocation_and_deletion_are_told_as_such(hooked: Site, r
     assert "url" not in received[3].data
 
 
-async def test_only_what_the_filter_takes_is_sent(hooked: Site, receiver: Receiver, shared: str, database_url: str):
+async def test_only_what_the_filter_takes_is_sent(hooked: Site, receiver: Receiver, shared: str):
     filter = FilterWish(events=[EventKind.UPDATED], types=["indicator"], values=["198.51.100.0", "evil.example"])
     await subscribe(hooked.hub, receiver.url, filter=filter)
     other, named = indicator(), indicator(pattern="[domain-name:value = 'mail.evil.example']")
