@@ -310,9 +310,13 @@ async def test_any_worker_answers_for_all_and_all_are_replaced_under_load_withou
     hub, token = workers
     for _ in range(20):  # each on a connection of its own, so both workers get some
         assert (await ask(hub, "/taxii2/", Authorization=f"Bearer {token}"))[0] == 200
+    text, counted = "", 'hub_requests_total{method="GET",route="/taxii2/",status="200"} 20.0'
+    async with asyncio.timeout(WITHIN_S):  # an answer is counted once it was given
+        while counted not in text.splitlines():
+            _, text = await ask(hub, "/metrics")
     for _ in range(4):
         _, text = await ask(hub, "/metrics")
-        assert 'hub_requests_total{method="GET",route="/taxii2/",status="200"} 20.0' in text.splitlines()
+        assert counted in text.splitlines()
     async with asyncio.timeout(WITHIN_S):  # the other worker may not have noticed yet that a connection was closed
         while "hub_connections 1.0" not in text.splitlines():
             _, text = await ask(hub, "/metrics")
