@@ -152,6 +152,7 @@ class Batch:
     collection_row: int
     clock_us: int
     label_count: int
+    revision: int  # of the directory
     now_us: int
     labels: dict[bytes, LabelState]  # by digest
     lineages: dict[tuple[str, str], LineageState]  # by (STIX id, lineage)

@@ -37,7 +37,7 @@ from hub.domain.timestamp import format_timestamp
 from hub.errors import Invalid, NotFound, NotUnderstood, Unavailable, Withheld
 from hub.service.administer import is_suspended
 from hub.service.append import KeyEnded, again, append_in_turn, append_stretch
-from hub.service.context import Hub
+from hub.service.context import Hub, Moved
 from hub.service.helping import read_objects
 from hub.service.line import Checked, Stretch
 from hub.service.retrieve import get_collection, get_root
@@ -55,8 +55,9 @@ _UNHURRIED_OBJECTS = 200  # in a stretch of a push in the background: nobody wai
 
 
 async def push(
-    hub: Hub, directory: Directory, principal: Principal, root: str, name: str, body: bytes, *, sent_with: str | None = None
-) -> Status:
+    hub: Hub, directory: Directory, principal: Principal, root: str, name: str, body: bytes,
+    *, sent_with: str | None = None, is_assumed: bool = False,
+) -> Status:  # fmt: skip
     """Take an envelope (TAXII 2.1 §5.5) and return its status; what is said to be accepted is on disk.
 
     A push of more than `push_inline_objects_max` objects is kept and finished in the background, stretch by stretch; any other is appended
@@ -64,7 +65,9 @@ async def push(
 
     Args:
         sent_with: thumbprint of the member's key whose signature on the message was verified; None: it is not signed.
+        is_assumed: nobody has asked for this request whether `directory` is the one in force.
     Raises:
+        Moved: it is not, and was only assumed to be; nothing was appended or kept.
         NotUnderstood, Invalid, TooLarge: the envelope as a whole cannot be taken.
         NotFound, Withheld: the caller may not know of the collection, or not write to it.
         Unavailable: the database cannot take it now, or a key that it is signed with ended meanwhile.
@@ -76,6 +79,8 @@ async def push(
     now_us, total = hub.now_us(), len(raws)
     sent = (StatusId(new_uuid()), root, held.row, principal.member.id, principal.credential, principal.role, now_us, total)
     if total > hub.config.push_inline_objects_max:
+        if is_assumed and await hub.directory() is not directory:
+            raise Moved
         kept = Push(*sent, done=0, body=body, sent_with=sent_with)
         await hub.db.write(add_push, kept)
         hub.pushes_waiting.set()
@@ -85,8 +90,9 @@ async def push(
     # All is read before anything is appended: what is not JSON (RFC 7493) fails the push whole.
     checked = await _check(hub, door, raws)
     kept = Push(*sent, done=total, completed_us=now_us, sent_with=sent_with)  # once it is appended, whole
+    assumed = directory.revision if is_assumed else None
     try:
-        outcomes = await append_in_turn(hub, Stretch(kept, checked, directory.owners, held.collection.agreement))
+        outcomes = await append_in_turn(hub, Stretch(kept, checked, directory.owners, held.collection.agreement, assumed))
     except KeyEnded as e:
         raise Unavailable("a key that this is signed with ended while it was taken: send it again", retry_after_s=1) from e
     return _status(kept, outcomes)

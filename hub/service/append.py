@@ -20,12 +20,13 @@ from hub.domain.labelling import describe_change
 from hub.domain.taxii import Outcome
 from hub.domain.timestamp import format_timestamp
 from hub.errors import Unavailable
-from hub.service.context import Hub
+from hub.service.context import Hub, Moved
 from hub.service.line import Checked, Line, Stretch
 from hub.service.placing import Placing, load_placing
 from hub.store.append import load_batch, write_batch
 from hub.store.audit import add_audit
 from hub.store.database import Change, Connection, Duplicate
+from hub.store.directory import read_revision
 from hub.store.markings import Marking, find_markings, new_markings
 from hub.store.pushes import Push, advance_push, find_push, new_outcomes, new_pushes
 from hub.store.trust import find_member_keys
@@ -47,7 +48,7 @@ async def append_in_turn(hub: Hub, stretch: Stretch) -> list[Outcome]:
 
     Raises:
         Unavailable: the database cannot take it now.
-        KeyEnded: nothing of it was appended.
+        KeyEnded, Moved: nothing of it was appended.
     """
     line = hub.lines.setdefault(stretch.push.collection_row, Line())
     line.waiting.append(stretch)
@@ -85,6 +86,7 @@ async def _append_all(hub: Hub, stretches: list[Stretch]) -> None:
 
 async def _append_together(conn: Connection, hub: Hub, stretches: list[Stretch], now_us: int) -> list[list[Outcome]]:
     decided = await _decide(conn, stretches, now_us)
+    await _require_in_force(conn, decided, stretches)
     await _require_good_keys(conn, decided, hub.now_us())
     finished = [(stretch.push, outcomes) for stretch, outcomes in zip(stretches, decided.outcomes, strict=True)]
     await _write(conn, decided, now_us, [new_pushes(finished)])
@@ -171,6 +173,15 @@ def _add(decided: _Decided, batch: Batch, meanings: dict[tuple[str, MemberId], s
     if refused is None and version == outcome.version:
         return outcome
     return Outcome(outcome.id, version, refused, outcome.warning)
+
+
+async def _require_in_force(conn: Connection, decided: _Decided, stretches: Sequence[Stretch]) -> None:
+    """Refuse what was judged by a directory that has moved since."""
+    assumed = {stretch.assumed for stretch in stretches} - {None}
+    if assumed:
+        revision = decided.batch.revision if decided.batch is not None else await read_revision(conn)
+        if assumed != {revision}:
+            raise Moved
 
 
 async def _require_good_keys(conn: Connection, decided: _Decided, now_us: int, *, sent_us: int | None = None) -> None:

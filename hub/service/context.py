@@ -25,6 +25,10 @@ from hub.store.state import read_state
 _SECRET_BYTES_MIN = 32
 
 
+class Moved(Exception):
+    """The directory that a request was judged by is not the one in force."""
+
+
 def now_us() -> int:
     """Return the time in whole microseconds since the epoch."""
     return time.time_ns() // 1_000

@@ -31,6 +31,7 @@ class Stretch:
     checked: Sequence[Checked]
     member_ids: frozenset[MemberId]
     agreement: AgreementId | None  # the basis on which it was taken; None: the terms of membership
+    assumed: int | None = None  # revision of the directory that it was judged by, where nobody has compared that with the one in force
     outcomes: list[Outcome] | None = None  # None: not appended
     is_in_doubt: bool = False  # nobody can say whether it was appended
 

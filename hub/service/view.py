@@ -17,7 +17,7 @@ from hub.domain.policy import CollectionDecision, Decision, PolicyBundle
 from hub.domain.policy_classes import ANYBODY, for_any_other
 from hub.domain.taxii import Collection
 from hub.errors import Unavailable
-from hub.service.context import Hub
+from hub.service.context import Hub, Moved
 from hub.service.kept import Kept, KeptDecisions, KeptRights, KeptView
 from hub.service.shadow import compare, shadow_of
 from hub.store.feed import Head, StoredLabel, list_labels, plan_for, read_head
@@ -37,10 +37,6 @@ class Seen:
     plan: str
     clock_us: int
     bytes_max: int  # of the largest object in the collection
-
-
-class Moved(Exception):
-    """The directory that a request was judged by is not the one in force."""
 
 
 async def see(hub: Hub, directory: Directory, member: Member, held: HeldCollection, *, is_assumed: bool = False) -> Seen:

@@ -6,6 +6,7 @@ the second is undone whole (`Duplicate`) and comes again, and then finds it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, or_, select
 
@@ -27,8 +28,13 @@ ENTRY = table("entry")
 DELETION = table("deletion")
 COPY = table("equal_copy")
 MOVED = table("moved_entry")
+REVISION = table("revision")
 
-_LOCK = prepare(select(CLOCK.c.clock_us, CLOCK.c.labels).where(CLOCK.c.collection_row == bindparam("collection")).with_for_update())
+_LOCK = prepare(
+    select(CLOCK.c.clock_us, CLOCK.c.labels, select(REVISION.c.value).where(REVISION.c.id == 1).scalar_subquery())
+    .where(CLOCK.c.collection_row == bindparam("collection"))
+    .with_for_update(of=CLOCK)
+)
 _LOCK_ALL = prepare(select(CLOCK.c.collection_row).order_by(CLOCK.c.collection_row).with_for_update())
 _LABELS = prepare(
     select(
@@ -92,11 +98,19 @@ _COPY_COLUMNS = ("collection_row", "version_row", "label_id", "bytes")
 _DELETION_COLUMNS = ("collection_row", "version_row", "deleted_us", "deleted_by")
 
 
-async def lock_collection(conn: Connection, collection_row: int) -> tuple[int, int]:
-    """Lock a collection's clock for the rest of the transaction; return it, and how many labels the collection has."""
+class Locked(NamedTuple):
+    """What is known of a collection once it is locked."""
+
+    clock_us: int
+    labels: int  # how many it has
+    revision: int  # of the directory, when the lock was asked for or later
+
+
+async def lock_collection(conn: Connection, collection_row: int) -> Locked:
+    """Lock a collection's clock for the rest of the transaction."""
     row = await conn.fetch_one(_LOCK, collection=collection_row)
     assert row is not None, "every collection has a clock"
-    return row[0], row[1]
+    return Locked(*row)
 
 
 async def lock_all_collections(conn: Connection) -> None:
@@ -112,12 +126,11 @@ async def load_batch(
     Args:
         member_ids: the ids of all members: each owns the identity of that id.
     """
-    clock_us, label_count = await lock_collection(conn, collection_row)
+    locked = await lock_collection(conn, collection_row)
     lineages, owners = await _load_objects(conn, incoming, member_ids)
     batch = Batch(
         collection_row,
-        clock_us,
-        label_count,
+        *locked,
         now_us,
         await _load_labels_for(conn, collection_row, incoming, lineages),
         {(lineage.stix_id, lineage.lineage): lineage for lineage in lineages},
@@ -202,10 +215,10 @@ async def _take_copies(conn: Connection, batch: Batch, versions: Sequence[Versio
 
 async def load_object(conn: Connection, collection_row: int, stix_id: str, now_us: int) -> Batch:
     """Lock the collection and read everything of one object in it."""
-    clock_us, label_count = await lock_collection(conn, collection_row)
+    locked = await lock_collection(conn, collection_row)
     lineages = [_lineage(row) for row in await conn.fetch(_OBJECTS, ids=[stix_id])]
     batch = Batch(
-        collection_row, clock_us, label_count, now_us, await _load_labels(conn, collection_row),
+        collection_row, *locked, now_us, await _load_labels(conn, collection_row),
         {(lineage.stix_id, lineage.lineage): lineage for lineage in lineages}, {},
     )  # fmt: skip
     stored = {lineage.row: lineage for lineage in lineages if lineage.row is not None}

@@ -182,7 +182,7 @@ async def record_event(conn: Connection, event: StoredEvent, *, now_us: int, col
 
     Locks the clock to the end of the transaction, as an append does: so dates rise in commit order.
     """
-    clock_us, _ = await lock_collection(conn, collection_row)
+    clock_us = (await lock_collection(conn, collection_row)).clock_us
     date_us = first_date(clock_us, now_us)
     audience = await _keep_audience(conn, event.audience) if event.audience else None
     facts = json.dumps(dict(event.facts) | ({_GONE: event.gone} if event.gone else {}))

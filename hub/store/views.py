@@ -46,7 +46,7 @@ async def record_observation(conn: Connection, collection_row: int, member: Memb
 
     `now` is what policy says of the collection's labels, from number 0 on without a gap.
     """
-    clock_us, _ = await lock_collection(conn, collection_row)
+    clock_us = (await lock_collection(conn, collection_row)).clock_us
     row = await conn.fetch_one(_GET, member=member, collection=collection_row)
     before = Observed.from_json(row[0], row[2]) if row else Observed()
     if len(now) < before.labels_seen:

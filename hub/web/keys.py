@@ -5,6 +5,7 @@ from aiohttp import web
 from hub.config import Config
 from hub.domain.directory import Directory
 from hub.domain.member import Principal
+from hub.errors import HubError
 from hub.service.context import Hub
 
 CONFIG = web.AppKey("config", Config)
@@ -18,6 +19,7 @@ PRINCIPAL = web.RequestKey("principal", Principal)  # set on every request but t
 DIRECTORY = web.RequestKey("directory", Directory)  # as of this request; set where PRINCIPAL is
 SENT_WITH = web.RequestKey("sent_with", str)  # thumbprint of the member's key that signed the request; set where it is signed, and verified
 IS_ASSUMED = web.RequestKey("is_assumed", bool)  # DIRECTORY was not compared with the database yet: the handler does that
+BODY: web.RequestKey[bytes | HubError] = web.RequestKey("body")  # what was sent, or why that cannot be taken; set where it was read
 ERROR_CODE = web.RequestKey("error_code", str)  # set where the answer is an error
 
 _LOG_PATHS = ("/log/checkpoint", "/log/key", "/log/tile/entries/{path}", "/log/tile/{level}/{path}")

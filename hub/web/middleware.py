@@ -11,16 +11,16 @@ from structlog.contextvars import bind_contextvars
 from hub.domain.directory import Directory
 from hub.errors import HubError, Unauthenticated
 from hub.service.authenticate import authenticate
-from hub.service.context import tier_of
-from hub.service.view import Moved
+from hub.service.context import Moved, tier_of
 from hub.web.addresses import ORIGINS
 from hub.web.health import HEALTH
 from hub.web.keys import ADDRESS, BEGAN, DIRECTORY, HUB, IS_ASSUMED, OPEN_PATHS, PRINCIPAL, REQUEST_ID, ROUTE
 from hub.web.limits import REQUESTS
+from hub.web.message_signatures import is_signed
 
 REQUEST_ID_HEADER = "X-Request-Id"
-# The handler of these reads the collection's head, and the revision with it: so they are judged by the directory at hand, and once more
-# where it turns out to have moved. That spares polls a query of three.
+# Polls read the collection's head, and the revision with it, pushes lock the collection, and read it there: so they are judged by the
+# directory at hand, and once more where it turns out to have moved. That spares polls a query of three, and pushes one of seven.
 COMPARING = frozenset({"/taxii2/{root}/collections/{collection}/objects", "/taxii2/{root}/collections/{collection}/objects/"})
 _GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -49,7 +49,7 @@ async def authenticate_request(request: web.Request, handler: Handler) -> web.St
     if request[ROUTE] in OPEN_PATHS:
         return await handler(request)
     hub = request.app[HUB]
-    if request[ROUTE] in COMPARING and request.method == hdrs.METH_GET and (assumed := hub.assumed_directory()) is not None:
+    if _is_compared(request) and (assumed := hub.assumed_directory()) is not None:
         try:
             return await _judged_by(assumed, request, handler, is_assumed=True)
         except Moved:
@@ -58,6 +58,13 @@ async def authenticate_request(request: web.Request, handler: Handler) -> web.St
             if await hub.directory() is assumed:
                 raise
     return await _judged_by(await hub.directory(), request, handler, is_assumed=False)
+
+
+def _is_compared(request: web.Request) -> bool:
+    """Whether the handler finds out if the directory has moved. What is signed is verified once, as the second time would be a replay."""
+    if request[ROUTE] not in COMPARING:
+        return False
+    return request.method == hdrs.METH_GET or (request.method == hdrs.METH_POST and not is_signed(request))
 
 
 async def _judged_by(directory: Directory, request: web.Request, handler: Handler, *, is_assumed: bool) -> web.StreamResponse:

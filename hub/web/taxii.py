@@ -18,7 +18,7 @@ from hub.domain.directory import Directory
 from hub.domain.member import Principal
 from hub.domain.taxii import MEDIA_TYPE_TAXII, Page, Query
 from hub.domain.timestamp import format_timestamp
-from hub.errors import NotFound
+from hub.errors import HubError, NotFound
 from hub.service.admit import get_status, push
 from hub.service.context import Hub
 from hub.service.remove import delete_object
@@ -33,7 +33,7 @@ from hub.service.retrieve import (
     list_versions,
 )
 from hub.web import taxii_resources as resources
-from hub.web.keys import DIRECTORY, HUB, IS_ASSUMED, PRINCIPAL, SENT_WITH
+from hub.web.keys import BODY, DIRECTORY, HUB, IS_ASSUMED, PRINCIPAL, SENT_WITH
 from hub.web.limits import charge_objects, read_body, require_objects
 from hub.web.metrics import METRICS
 from hub.web.negotiate import refuse_unacceptable, refuse_unsupported
@@ -112,10 +112,24 @@ async def add_objects(request: web.Request) -> web.Response:
     """Add Objects (§5.5)."""
     refuse_unsupported(request.headers.get(hdrs.CONTENT_TYPE))
     require_objects(request)
-    status = await push(*_asked(request), await read_body(request, request.app[HUB].config), sent_with=request.get(SENT_WITH))
+    body = await _body(request)
+    status = await push(*_asked(request), body, sent_with=request.get(SENT_WITH), is_assumed=request[IS_ASSUMED])
     charge_objects(request, status.total)
     request.app[METRICS].count_push(status)
     return _answer(resources.status(status), status=202)
+
+
+async def _body(request: web.Request) -> bytes:
+    """Return the body. It is read once, also where the request is judged once more."""
+    if BODY not in request:
+        try:
+            request[BODY] = await read_body(request, request.app[HUB].config)
+        except HubError as e:
+            request[BODY] = e
+    body = request[BODY]
+    if isinstance(body, HubError):
+        raise body
+    return body
 
 
 async def get_one_object(request: web.Request) -> web.Response:

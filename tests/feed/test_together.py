@@ -15,7 +15,7 @@ from hub.domain.stix import Limits, read_object
 from hub.domain.taxii import Outcome, Query, Status
 from hub.service.admit import get_status, push
 from hub.service.append import append_in_turn
-from hub.service.context import open_hub
+from hub.service.context import Moved, open_hub
 from hub.service.install import install
 from hub.service.line import Checked, Stretch
 from hub.service.retrieve import list_objects
@@ -73,13 +73,13 @@ async def test_each_of_many_pushes_at_once_is_told_its_own_outcomes(world: World
     await world.site.db.close()
 
 
-def _stretch(world: World, row: int, obj: dict[str, object], id: str | None = None) -> Stretch:
+def _stretch(world: World, row: int, obj: dict[str, object], id: str | None = None, *, assumed: int | None = None) -> Stretch:
     read = read_object(json.dumps(obj).encode(), limits=Limits())
     member = MemberId(world.members[0])
     label = Label(CollectionId(world.alias), Tlp.GREEN, MemberKind.OPERATOR)
     incoming = Incoming(msgspec.structs.replace(read, id=id or read.id), label, member)
     push = Push(StatusId(new_uuid()), "hub", row, member, "test", Role.PUBLISHER, START_US, 1, 0)
-    return Stretch(push, [Checked(incoming, Outcome(read.id, read.version or ""))], frozenset(), agreement=None)
+    return Stretch(push, [Checked(incoming, Outcome(read.id, read.version or ""))], frozenset(), None, assumed)
 
 
 async def test_what_no_database_can_take_fails_alone(world: World) -> None:
@@ -89,6 +89,18 @@ async def test_what_no_database_can_take_fails_alone(world: World) -> None:
     results = await asyncio.gather(*(append_in_turn(world.hub, s) for s in (first, bad, *good)), return_exceptions=True)
     assert "surrogates" in str(results[1])
     assert [len(r) for n, r in enumerate(results) if n != 1 and isinstance(r, list)] == [1, 1, 1, 1]
+    await world.site.db.close()
+
+
+async def test_what_was_judged_by_a_directory_that_has_moved_is_sent_back_alone(world: World) -> None:
+    now = (await world.hub.directory()).revision
+    stretches = [_stretch(world, world.row, indicator(n), assumed=assumed) for n, assumed in enumerate((now, now - 1, None, now))]
+    nothing_comes = _stretch(world, world.row, indicator(4), assumed=now - 1)
+    nothing_comes.checked = []
+    results = await asyncio.gather(*(append_in_turn(world.hub, s) for s in (*stretches, nothing_comes)), return_exceptions=True)
+    assert [type(result) for result in results] == [list, Moved, list, list, Moved]
+    again = _stretch(world, world.row, indicator(1), assumed=now)
+    assert [outcome.failure for outcome in await append_in_turn(world.hub, again)] == [None]
     await world.site.db.close()
 
 

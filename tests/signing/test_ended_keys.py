@@ -68,10 +68,12 @@ async def test_what_was_verified_before_a_key_ended_is_not_taken_after_it(
     )
     async with held(monkeypatch, *pushes) as replies:
         await ENDS[end](site.hub)
-    by_message, by_object_reply, unsigned = (task.result() for task in replies)
-    for refused in (by_message, by_object_reply):
-        assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
-        assert "ended while it was taken" in refused.json["description"]
+    by_message, judged_anew, unsigned = (task.result() for task in replies)
+    assert (by_message.status, by_message.headers["Retry-After"]) == (503, "1")  # to verify it once more would be to take a replay
+    assert "ended while it was taken" in by_message.json["description"]
+    (failure,) = judged_anew.json["failures"]
+    assert (judged_anew.status, failure["id"]) == (202, by_object["id"])
+    assert f"is {end} since" in failure["message"]
     assert (unsigned.status, unsigned.json["success_count"]) == (202, 1)
     assert await site.water.ids(f"{shared}objects/") == [others["id"]]
     assert (await send(site, shared, plain())).status == 401
@@ -90,7 +92,7 @@ async def test_a_key_that_ends_while_an_append_waits_for_its_turn_vouches_for_no
             return await load_batch(*args)
 
         monkeypatch.setattr("hub.service.append.load_batch", begin_late)
-        assert (await site.energy.push_raw(shared, envelope(signed()))).status == 503
+        assert (await send(site, shared, plain())).status == 503
         assert await site.water.ids(f"{shared}objects/") == []
 
 

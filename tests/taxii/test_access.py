@@ -1,17 +1,23 @@
 """TAXII 2.1 requirements A-1 to A-10: who gets in, and what each may do."""
 
+import asyncio
 import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
+from hub.domain.taxii import Right
 from hub.service import credentials as service
 from hub.service.administer import COMMAND_LINE
+from hub.service.collections import revoke_right
 from hub.service.members import resume_member, suspend_member
 from hub.store.credentials import revoke_token
 from hub.store.database import Connection
 from hub.store.directory import bump_revision
+from tests.taxii.community import SHARED
 from tests.taxii.content import envelope, indicator
-from tests.taxii.site import Caller, Site, basic, serve, serve_again
+from tests.taxii.site import MEDIA_TYPE, Caller, Community, Site, basic, serve, serve_again
 
 UNUSABLE = [
     None,
@@ -69,6 +75,49 @@ async def test_a_1_a_revoked_credential_is_challenged_at_once(site: Site) -> Non
 
     await site.hub.db.write(revoke)
     assert (await site.energy.get("/taxii2/")).status == 401
+
+
+ENDS: dict[str, Callable[[Site], Awaitable[Any]]] = {
+    "token": lambda site: service.revoke_token(site.hub, COMMAND_LINE, site.credentials["energy"][0]),
+    "member": lambda site: suspend_member(site.hub, COMMAND_LINE, "energy"),
+    "right": lambda site: revoke_right(site.hub, COMMAND_LINE, SHARED.id, Right.WRITE, "everyone"),
+}
+
+
+@pytest.mark.parametrize("inline_max", [0, 2_000])
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_1_a_push_that_has_begun_is_judged_by_what_is_in_force_when_it_ends(
+    community: Community, shared: str, end: str, inline_max: int
+) -> None:
+    whole, begun, may_end = envelope(indicator(), indicator()), asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield whole[:100]
+        begun.set()
+        await may_end.wait()
+        yield whole[100:]
+
+    async with community.serve(push_inline_objects_max=inline_max) as site:
+        headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, "Authorization": str(site.energy.authorization)}
+        pushing = asyncio.create_task(site.session.post(f"{site.url}{shared}objects/", data=slowly(), headers=headers))
+        await begun.wait()
+        assert await site.water.ids(f"{shared}objects/") == []  # asked after it, and answered: by now it is being read
+        await ENDS[end](site)
+        may_end.set()
+        status = (await pushing).status
+        assert status == (await site.energy.push_raw(shared, whole)).status
+        assert status in (401, 403, 404)
+        assert await site.water.ids(f"{shared}objects/") == []
+
+
+async def test_a_1_a_push_that_has_begun_is_taken_once_where_something_else_changes(either_site: Site, shared: str) -> None:
+    objects = [indicator() for _ in range(3)]
+    async with asyncio.TaskGroup() as group:
+        for obj in objects:
+            group.create_task(either_site.energy.push(shared, obj))
+            group.create_task(suspend_member(either_site.hub, COMMAND_LINE, "observer"))
+            group.create_task(resume_member(either_site.hub, COMMAND_LINE, "observer"))
+    assert sorted(await either_site.water.ids(f"{shared}objects/")) == sorted(obj["id"] for obj in objects)
 
 
 async def test_a_2_basic_is_taken_and_so_are_bearer_and_token(site: Site) -> None:

@@ -21,7 +21,9 @@ TIMES = {"created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00
 
 
 def batch(**owners: MemberId) -> Batch:
-    return Batch(collection_row=1, clock_us=0, label_count=0, now_us=8_000, labels={}, lineages={}, identity_owners=dict(owners))
+    return Batch(
+        collection_row=1, clock_us=0, label_count=0, revision=1, now_us=8_000, labels={}, lineages={}, identity_owners=dict(owners)
+    )
 
 
 def sent(producer: MemberId, **properties: object) -> Incoming:
