@@ -132,7 +132,7 @@ async def get_status(hub: Hub, directory: Directory, principal: Principal, root:
 async def finish_push(hub: Hub, push: Push, stop: asyncio.Event) -> None:
     """Do what is left of a push that was kept for later, stretch by stretch, unless `stop` is set in between."""
     assert push.body is not None, "the envelope is kept while work is left"
-    raws = read_envelope(push.body, limits=limits_of(hub))
+    raws = read_envelope(push.body, limits=replace(limits_of(hub), objects_max=push.total))  # which was within the limit when it was taken
     brought = await _meanings_brought(push.body, raws, limits_of(hub))
     while push.done < push.total and not stop.is_set():
         directory = await hub.directory()

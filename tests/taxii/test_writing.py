@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from hub.service.admit import push
 from tests.taxii.content import DAY_1, DAY_2, DAY_3, Object, domain_name, envelope, indicator, malware, statement, version_of
-from tests.taxii.site import MEDIA_TYPE, Caller, Site, check_collection, serve
+from tests.taxii.site import MEDIA_TYPE, Caller, Community, Site, check_collection, serve
+from tests.tlog.place import member, opened
 
 KINDS = [indicator, malware, domain_name, statement]
 
@@ -35,6 +37,16 @@ async def test_w_1_a_push_is_answered_with_its_status(either_site: Site, shared:
     assert (reply.json["status"], reply.json["total_count"], reply.json["success_count"]) == ("complete", 4, 4)
     assert [detail["id"] for detail in reply.json["successes"]] == [o["id"] for o in objects]
     assert (await site.water.get(f"{shared}objects/")).objects == objects
+
+
+async def test_w_1_a_big_push_is_finished_also_where_the_limit_is_lower_by_then(community: Community, shared: str) -> None:
+    objects = [indicator() for _ in range(3)]
+    async with opened(community.url, push_inline_objects_max=0) as hub:  # without its loops, as it stops before they come to it
+        status = await push(hub, await hub.directory(), await member(hub, "energy"), "hub", "shared", envelope(*objects))
+    async with community.serve(envelope_objects_max=2) as site:
+        done = await finished(site.energy, {"id": status.id, "status": "pending"})
+        assert (done["success_count"], done["total_count"]) == (3, 3)
+        assert (await site.energy.push_raw(shared, envelope(*objects))).status == 413
 
 
 async def test_w_1_a_big_push_is_finished_in_the_background(database_url: str, shared: str) -> None:
