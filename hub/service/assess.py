@@ -44,7 +44,7 @@ from hub.store.assessment import (
     write_books,
 )
 from hub.store.database import Connection
-from hub.store.directory import bump_revision
+from hub.store.directory import bump_revision, read_revision
 from hub.store.feed import labels_named
 from hub.store.happened import StoredEvent, record_event
 from hub.store.ledger import moved
@@ -119,6 +119,8 @@ async def _begin(work: _Round) -> None:
 
 async def _take_lines(work: _Round) -> None:
     async with work.hub.db.snapshot() as conn:
+        if await read_revision(conn) != work.directory.revision:
+            return  # lines may be of a member or a collection that came since
         lines = await read_open_lines(conn, LINES_MAX)
         places = {line.event.collection_row for line in lines if line.event.collection_row is not None}
         audiences = {row: _audience(work, work.collections[row]) for row in places}

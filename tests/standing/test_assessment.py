@@ -1,5 +1,7 @@
 """What a line of the ledger changes: what items are worth, who vouches for whom, what counts as feedback, and what falls again."""
 
+import asyncio
+
 import pytest
 
 from hub.domain.member import Role
@@ -7,8 +9,13 @@ from hub.domain.scoring import MICRO, Verdict
 from hub.domain.standing import Part
 from hub.domain.taxii import ALL_VERSIONS, Query
 from hub.service.adjudicate import rule_item
+from hub.service.administer import COMMAND_LINE
+from hub.service.assess import assess
+from hub.service.collections import add_collection
+from hub.service.context import open_hub
 from hub.service.remove import delete_object
-from tests.standing.world import World, shared_with
+from hub.store.database import open_database
+from tests.standing.world import World, shared_with, world_on
 from tests.taxii.content import indicator, malware, version_of
 
 
@@ -43,6 +50,22 @@ async def test_an_independent_finding_bears_the_first_one_out_where_its_producer
     await world.push("energy", hidden, to="private")
     await world.push("telecoms", world.report(pattern="[ipv4-addr:value = '203.0.113.3']"))
     assert (await world.item(hidden))["vouched"] > 0
+
+
+async def test_what_comes_to_a_collection_that_is_new_by_then_waits_for_the_next_round(postgresql_url: str):
+    async with world_on(postgresql_url) as world:
+        await world.settle()
+        narrow = await open_database(postgresql_url, connections_max=1)
+        try:
+            assessing = asyncio.create_task(assess(await open_hub(world.hub.config, narrow)))
+            for name in "abcdefgh":  # between each two of its reads
+                async with narrow.read():
+                    added = await add_collection(world.hub, COMMAND_LINE, title=name, readers=["everyone"], writers=["everyone"])
+                    await world.push("energy", given := world.report(), to=added.id)
+            await assessing
+        finally:
+            await narrow.close()
+        assert (await world.item(given))["member_id"] == (await world.member("energy")).id
 
 
 async def test_what_a_public_source_holds_is_worth_nothing(world: World):
