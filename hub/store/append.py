@@ -36,25 +36,21 @@ _LOCK = prepare(
     .with_for_update(of=CLOCK)
 )
 _LOCK_ALL = prepare(select(CLOCK.c.collection_row).order_by(CLOCK.c.collection_row).with_for_update())
-_LABELS = prepare(
-    select(
-        LABEL.c.id, LABEL.c.number, LABEL.c.digest, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.last_us, LABEL.c.bytes_max
-    )
-    .where(LABEL.c.collection_row == bindparam("collection"))
+_OF_LABEL = (
+    LABEL.c.id, LABEL.c.number, LABEL.c.digest, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.last_us, LABEL.c.bytes_max,
 )  # fmt: skip
-_LABEL_OF = prepare(
-    select(
-        LABEL.c.id, LABEL.c.number, LABEL.c.digest, LABEL.c.canonical, LABEL.c.parts, LABEL.c.entries, LABEL.c.last_us, LABEL.c.bytes_max
-    )
+_OF_OBJECT = (
+    OBJECT.c.row, OBJECT.c.stix_id, OBJECT.c.lineage, OBJECT.c.type, OBJECT.c.owner_id, OBJECT.c.created, OBJECT.c.created_by_ref,
+    OBJECT.c.attribution,
+)  # fmt: skip
+_LABELS = prepare(select(*_OF_LABEL).where(LABEL.c.collection_row == bindparam("collection")))
+_LABEL = prepare(select(*_OF_LABEL).where(LABEL.c.collection_row == bindparam("collection"), LABEL.c.digest == bindparam("digest_sought")))
+_OBJECTS = prepare(select(*_OF_OBJECT).where(among(OBJECT.c.stix_id, "ids")))
+_LABEL_AND_OBJECTS = prepare(
+    select(*_OF_LABEL, *_OF_OBJECT)
+    .select_from(LABEL.outerjoin(OBJECT, among(OBJECT.c.stix_id, "ids")))
     .where(LABEL.c.collection_row == bindparam("collection"), LABEL.c.digest == bindparam("digest_sought"))
-)  # fmt: skip
-_OBJECTS = prepare(
-    select(
-        OBJECT.c.row, OBJECT.c.stix_id, OBJECT.c.lineage, OBJECT.c.type, OBJECT.c.owner_id, OBJECT.c.created, OBJECT.c.created_by_ref,
-        OBJECT.c.attribution,
-    )
-    .where(among(OBJECT.c.stix_id, "ids"))
-)  # fmt: skip
+)
 _VERSIONS = prepare(
     select(
         VERSION.c.object_row, VERSION.c.version_us, VERSION.c.row, VERSION.c.digest, DELETION.c.deleted_us, COPY.c.label_id, COPY.c.bytes
@@ -127,15 +123,8 @@ async def load_batch(
         member_ids: the ids of all members: each owns the identity of that id.
     """
     locked = await lock_collection(conn, collection_row)
-    lineages, owners = await _load_objects(conn, incoming, member_ids)
-    batch = Batch(
-        collection_row,
-        *locked,
-        now_us,
-        await _load_labels_for(conn, collection_row, incoming, lineages),
-        {(lineage.stix_id, lineage.lineage): lineage for lineage in lineages},
-        owners,
-    )
+    lineages, owners, labels = await _load_known(conn, collection_row, incoming, member_ids)
+    batch = Batch(collection_row, *locked, now_us, labels, {(lineage.stix_id, lineage.lineage): lineage for lineage in lineages}, owners)
     stored = {lineage.row: lineage for lineage in lineages if lineage.row is not None}
     if stored:
         await _load_versions(conn, batch, stored, incoming)
@@ -229,16 +218,33 @@ async def load_object(conn: Connection, collection_row: int, stix_id: str, now_u
     return batch
 
 
-async def _load_labels_for(
-    conn: Connection, collection_row: int, incoming: Sequence[Incoming], lineages: list[LineageState]
-) -> dict[bytes, LabelState]:
-    """Return the labels that the batch may come to use: all, unless everything in it is new, and under few labels."""
-    digests = {label.digest() for label in {i.label for i in incoming}}
+async def _load_known(
+    conn: Connection, collection_row: int, incoming: Sequence[Incoming], member_ids: Collection[str]
+) -> tuple[list[LineageState], dict[str, MemberId], dict[bytes, LabelState]]:
+    """Return the lineages of the objects that come, who owns the identities that come or are named in created_by_ref, and the labels.
+
+    These are all that the collection has, unless everything that comes is new, and under few labels.
+    """
+    sent = {i.object.id for i in incoming}
+    sent |= {id.lower() for id in sent}  # to some readers these are the same ids
+    named = {i.object.created_by_ref for i in incoming if i.object.created_by_ref is not None}
+    ids = sorted(sent | named)
+    digests = list({label.digest() for label in {i.label for i in incoming}})
+    # Most pushes have one label, which is known: so one statement brings all that there is.
+    rows = await conn.fetch(_LABEL_AND_OBJECTS, collection=collection_row, digest_sought=digests[0], ids=ids)
+    found = [row[len(_OF_LABEL) :] for row in rows] if rows else await conn.fetch(_OBJECTS, ids=ids)
+    known = [_lineage(row) for row in found if row[0] is not None]
+    owners = {lineage.stix_id: lineage.owner for lineage in known if not lineage.lineage and lineage.stix_id in named}
+    identities = named.union(i.object.id for i in incoming if i.object.type == "identity")
+    owners.update({id: MemberId(id) for id in identities if id in member_ids})
+    lineages = [lineage for lineage in known if lineage.stix_id in sent]
     each_once = len({(i.object.id, i.lineage) for i in incoming}) == len(incoming)
     if lineages or not each_once or len(digests) > _LABELS_SOUGHT_MAX:
-        return await _load_labels(conn, collection_row)
-    rows = [await conn.fetch_one(_LABEL_OF, collection=collection_row, digest_sought=digest) for digest in digests]
-    return _labels_by_digest([row for row in rows if row is not None])
+        return lineages, owners, await _load_labels(conn, collection_row)
+    labels = [row[: len(_OF_LABEL)] for row in rows[:1]]
+    for digest in digests[1:]:
+        labels += await conn.fetch(_LABEL, collection=collection_row, digest_sought=digest)
+    return lineages, owners, _labels_by_digest(labels)
 
 
 async def _load_labels(conn: Connection, collection_row: int) -> dict[bytes, LabelState]:
@@ -251,20 +257,6 @@ def _labels_by_digest(rows: Sequence[Row]) -> dict[bytes, LabelState]:
         plain = tuple(LabelId(int(part)) for part in parts.split(",")) if parts else (LabelId(id),)
         labels[digest] = LabelState(LabelId(id), number, digest, canonical, plain, *counters)
     return labels
-
-
-async def _load_objects(
-    conn: Connection, incoming: Sequence[Incoming], member_ids: Collection[str]
-) -> tuple[list[LineageState], dict[str, MemberId]]:
-    """Return the lineages of the objects that come, and who owns the identities that come or are named in created_by_ref."""
-    sent = {i.object.id for i in incoming}
-    sent |= {id.lower() for id in sent}  # to some readers these are the same ids
-    named = {i.object.created_by_ref for i in incoming if i.object.created_by_ref is not None}
-    found = [_lineage(row) for row in await conn.fetch(_OBJECTS, ids=sorted(sent | named))]
-    owners = {lineage.stix_id: lineage.owner for lineage in found if not lineage.lineage and lineage.stix_id in named}
-    identities = named.union(i.object.id for i in incoming if i.object.type == "identity")
-    owners.update({id: MemberId(id) for id in identities if id in member_ids})
-    return [lineage for lineage in found if lineage.stix_id in sent], owners
 
 
 def _lineage(row: Row) -> LineageState:

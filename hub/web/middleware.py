@@ -20,7 +20,7 @@ from hub.web.message_signatures import is_signed
 
 REQUEST_ID_HEADER = "X-Request-Id"
 # Polls read the collection's head, and the revision with it, pushes lock the collection, and read it there: so they are judged by the
-# directory at hand, and once more where it turns out to have moved. That spares polls a query of three, and pushes one of seven.
+# directory at hand, and once more where it turns out to have moved. That spares polls a query of three, and pushes one of six.
 COMPARING = frozenset({"/taxii2/{root}/collections/{collection}/objects", "/taxii2/{root}/collections/{collection}/objects/"})
 _GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 

@@ -211,6 +211,7 @@ async def _tally(site: Site) -> dict[str, int]:
     """Return how often the database is asked for each of two pushes of an indicator and an observable."""
     copies, tally = await Copies.begin(site), Tally(site.db)
     asked: dict[str, int] = {}
+    await copies.give(0, [copies.world.indicator(0, 1, "green")])  # so that their label is known
     objects = {"indicator": copies.world.indicator(1, 1, "green"), "observable": copies.observable(1)}
     copies.world.hub.db = tally
     try:

@@ -5,17 +5,22 @@ import re
 
 import pytest
 
+from hub.domain.appending import Incoming
 from hub.domain.feed import Base, Shift, View
-from hub.domain.ids import LabelId
+from hub.domain.ids import CollectionId, LabelId, MemberId
 from hub.domain.json import read_items
+from hub.domain.label import Label, Tlp
+from hub.domain.member import MemberKind
+from hub.domain.stix import Limits, read_object
 from hub.store import deliveries, lanes
-from hub.store.append import load_object
+from hub.store.append import load_batch, load_object
 from hub.store.assessment import count_open_lines, read_open_lines
 from hub.store.database import Connection, open_database
 from hub.store.feed import Selection, entries_of, page_of_objects
 from hub.store.happened import entries_happened, labels_of
 from hub.store.standing import count_entries
 from hub.store.tables import table
+from tests.taxii.content import indicator
 
 PLAIN = View((LabelId(1), LabelId(2)), {}, everything=False)
 SHAPES = {
@@ -113,6 +118,24 @@ async def test_an_object_is_sought_by_its_id_even_by_a_plan_that_is_made_while_t
     assert plan.count("ix_entry_object") >= 3, plan
     assert plan.count("equal_copy") >= 2, plan
     assert not re.search(r"Seq Scan|SCAN (?!json_each)|entry USING INDEX (?!ix_entry_object)", plan), plan
+
+
+async def test_what_a_push_has_to_know_is_sought_by_its_label_and_its_ids(database_url: str) -> None:
+    db = await open_database(database_url)
+    label, by = Label(CollectionId("c"), Tlp.GREEN, MemberKind.OPERATOR), MemberId("identity--1")
+    coming = [Incoming(read_object(json.dumps(indicator()).encode(), limits=Limits()), label, by) for _ in range(2)]
+
+    async def explain(conn: Connection) -> str:
+        await conn.insert_many(table("collection_clock"), ("collection_row", "clock_us", "labels"), [(1, 0, 0)])
+        explaining = Explaining(conn, answering=True)
+        await load_batch(explaining, 1, coming, frozenset(), 0)
+        return explaining.plan
+
+    plan = await db.write(explain)
+    await db.close()
+    assert not re.search(r"Seq Scan|SCAN (?!json_each|CONSTANT)", plan), plan
+    for sought in ("(collection_row=? AND digest=?)", "(stix_id=?)") if database_url.startswith("sqlite") else ("digest", "stix_id"):
+        assert sought in plan, plan
 
 
 async def test_open_lines_of_the_ledger_are_sought_among_the_open_ones(database_url: str) -> None:
