@@ -168,7 +168,9 @@ async def may_see(hub: Hub, directory: Directory, principal: Principal, version_
         return True
     held_by_row = {held.row: held for held in directory.collections.values()}
     for place in places:
-        held = held_by_row[place.collection_row]
+        held = held_by_row.get(place.collection_row)
+        if held is None:
+            continue  # it came since the request did
         if (await rights(hub, directory, Principal("", Role.READER, member), held.collection)).can_read:
             seen = await see(hub, directory, member, held)
             since = seen.view.effective_us(place.label, place.date_us, place.ordinal, seen.clock_us)

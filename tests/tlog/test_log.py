@@ -21,6 +21,7 @@ from hub.domain.tlog.proof_file import ProofFile
 from hub.domain.tlog.receipt import check_receipt
 from hub.errors import NotFound, Unavailable
 from hub.service.administer import COMMAND_LINE
+from hub.service.collections import add_collection
 from hub.service.context import now_us, open_hub
 from hub.service.log_keeping import follow, is_behind, is_sound, memory_of, open_log, rename_log, sign
 from hub.service.proofs import get_checkpoint, get_receipt, get_tile
@@ -195,6 +196,18 @@ async def test_what_came_before_the_log_began_is_waited_for(url: str) -> None:
         await keep(hub)
         proved = check_receipt(ProofFile.parse(await receipt(hub, given)), await open_log(hub), object_digest(given))
         assert proved.told.kind is LeafKind.ADD
+
+
+async def test_what_came_to_a_collection_that_is_newer_than_the_request_is_not_there_for_it(url: str) -> None:
+    async with opened(url) as hub:
+        before, given = await hub.directory(), indicator()
+        await add_collection(hub, COMMAND_LINE, title="New", alias="new", readers=["everyone"], writers=["everyone"])
+        await give(hub, given, to="new")
+        await keep(hub)
+        digest = object_digest(given).hex()
+        with pytest.raises(NotFound, match="nothing of this digest"):
+            await get_receipt(hub, before, await member(hub, "energy"), digest)
+        assert await get_receipt(hub, await hub.directory(), await member(hub, "energy"), digest)
 
 
 async def test_whatever_number_or_text_an_administrator_names_the_trail_is_chained(url: str) -> None:
