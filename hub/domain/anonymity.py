@@ -23,7 +23,7 @@ import orjson
 
 from hub.domain.ids import MemberId
 from hub.domain.label import Attribution, Label, Severity, Tlp
-from hub.domain.marking import SHARING_EXTENSION, Resolution
+from hub.domain.marking import SHARING_EXTENSION, Resolution, sharing_of
 from hub.domain.member import MemberKind, Standing
 from hub.domain.named import Names
 from hub.domain.pseudonym import Pseudonyms, Source
@@ -251,7 +251,7 @@ def _catalogued(properties: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 def _sharing(obj: StixObject, resolution: Resolution) -> dict[str, Any]:
     """Return what the sharing extension of a rendition says. Whom it is for, and who is known to whom, are not for others."""
     said: dict[str, Any] = {"extension_type": "property-extension"}
-    own = obj.properties.get("extensions", {}).get(SHARING_EXTENSION, {})
+    own = sharing_of(obj.properties)
     told = {
         "sectors": sorted(resolution.sectors) or None,
         "topic": resolution.topic,

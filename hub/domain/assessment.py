@@ -32,7 +32,7 @@ from hub.domain.ledger import (
     is_drawn,
     owner_of,
 )
-from hub.domain.marking import SHARING_EXTENSION
+from hub.domain.marking import sharing_of
 from hub.domain.member import Member, Standing
 from hub.domain.reporting import Receipt, ReportRequest, wanted_of
 from hub.domain.scoring import MICRO, Verdict, day_credits, feedback_credit, novelty_of, rate, relevance_of, vouching_weight
@@ -167,7 +167,7 @@ class Books:
 
     def _ask(self, item: Item, given: Given) -> None:
         """Take up what a version asks of those who see it; a later version may ask otherwise."""
-        wanted = wanted_of(_said(given.properties))
+        wanted = wanted_of(sharing_of(given.properties))
         if wanted is None:
             return
         known = self.requests.get(item.row)
@@ -424,13 +424,6 @@ def _report_of(properties: Mapping[str, Any]) -> tuple[EventKind, str]:
             return EventKind.OPINION, "agree" if opinion in _AGREE else "disagree" if opinion in _DISAGREE else ""
         case _:
             return EventKind.ANSWER, ""
-
-
-def _said(properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what an object says in the sharing extension."""
-    extensions = properties.get("extensions")
-    said: Mapping[str, Any] = extensions.get(SHARING_EXTENSION, {}) if extensions else {}
-    return said
 
 
 def _row(counted: Counted) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from hub.domain.marking import SHARING_EXTENSION
+from hub.domain.marking import sharing_of
 from hub.domain.standing_rules import Kind
 from hub.domain.stix import microseconds
 from hub.domain.stix_schema import stated
@@ -97,7 +97,7 @@ def observed_us_of(properties: Properties) -> int | None:
 
 def sectors_of(properties: Properties) -> frozenset[str]:
     """Return the sectors that an object says it concerns: an identity in a property of its own, all others in the sharing extension."""
-    return frozenset(stated(properties, "sectors") or properties.get("extensions", {}).get(SHARING_EXTENSION, {}).get("sectors", ()))
+    return frozenset(stated(properties, "sectors") or sharing_of(properties).get("sectors", ()))
 
 
 def context_of(properties: Properties, related: frozenset[str] = frozenset()) -> float:

@@ -201,6 +201,12 @@ def _colours_named(properties: Mapping[str, Any]) -> list[Tlp]:
     return [colour for colour in colours if colour is not None]
 
 
+def sharing_of(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a checked object says in the sharing extension; empty where it has none."""
+    said: Mapping[str, Any] = properties.get("extensions", {}).get(SHARING_EXTENSION, {})
+    return said
+
+
 def _shared_by(properties: Mapping[str, Any]) -> MarkingMeaning:
     """Return what the sharing extension of an object says. A name that it does not know is refused: misspelt, it would widen."""
     extension = properties.get("extensions", {}).get(SHARING_EXTENSION)

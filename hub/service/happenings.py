@@ -14,7 +14,7 @@ from hub.domain.feed import View
 from hub.domain.ids import LabelId
 from hub.domain.item_facts import keys_of
 from hub.domain.label import Label, Severity
-from hub.domain.marking import SHARING_EXTENSION
+from hub.domain.marking import sharing_of
 from hub.domain.member import Member
 from hub.domain.reporting import wanted_of
 from hub.domain.taxii import ALL_VERSIONS, Grantee, audiences_of
@@ -185,7 +185,7 @@ class Reading:
         properties = orjson.loads(body)
         is_known = entry.before is not None and entry.before.effective_us(seen.view, seen.clock_us) is not None
         kinds = [EventKind.UPDATED if is_known else EventKind.ADDED]
-        wanted = wanted_of(properties.get("extensions", {}).get(SHARING_EXTENSION, {}))
+        wanted = wanted_of(sharing_of(properties))
         if wanted is not None:
             kinds.insert(0, EventKind.REPORT_REQUESTED)
         if any(label.severity is Severity.IMMINENT for label in labels):

@@ -223,7 +223,7 @@ async def _load_known(
 ) -> tuple[list[LineageState], dict[str, MemberId], dict[bytes, LabelState]]:
     """Return the lineages of the objects that come, who owns the identities that come or are named in created_by_ref, and the labels.
 
-    These are all that the collection has, unless everything that comes is new, and under few labels.
+    The labels are all that the collection has, unless everything that comes is new, and under few of them.
     """
     sent = {i.object.id for i in incoming}
     sent |= {id.lower() for id in sent}  # to some readers these are the same ids
